@@ -1,0 +1,92 @@
+"""Content-addressed bytes: attachments and large bodies, stored once under their SHA-256.
+
+A blob is on disk, fsynced together with its directory, before the row that names it commits. Nothing is ever
+overwritten: equal name means equal bytes.
+"""
+
+import hashlib
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, storages
+
+
+class BlobMissing(Exception):
+    """A row names bytes that the store does not have."""
+
+
+class DurableFileStorage(FileSystemStorage):
+    """Django's file storage, with an fsync of the file and of its directory."""
+
+    def _save(self, name: str, content: Any) -> str:
+        target = Path(self.path(name))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = target.with_name(f".{target.name}.{os.getpid()}.{id(content)}")
+        with scratch.open("wb") as file:
+            for chunk in content.chunks():
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(target)
+        for folder in (target.parent, target.parent.parent):
+            _fsync_folder(folder)
+        return name
+
+
+    def touch(self, name: str) -> None:
+        """Say that the bytes are wanted; raises FileNotFoundError when they are gone."""
+        os.utime(self.path(name))
+
+    def discard_untouched(self, name: str, *, since: float) -> bool:
+        """Delete bytes nobody wanted since then (seconds of the epoch), even while somebody is about to want them.
+
+        The file is moved aside before its age is read: who comes later does not find it and stores it anew.
+        """
+        path = Path(self.path(name))
+        aside = path.with_name(f".{path.name}.discarded")
+        try:
+            path.rename(aside)
+        except FileNotFoundError:
+            return False
+        if aside.stat().st_mtime >= since:
+            aside.rename(path)
+            return False
+        aside.unlink()
+        return True
+
+
+def _fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def put(tenant_id: UUID, content: bytes) -> str:
+    """Store bytes of a tenant and return their reference. Equal bytes of one tenant are stored once."""
+    digest = hashlib.sha256(content).hexdigest()
+    reference = f"{tenant_id.hex}/{digest[:2]}/{digest}"
+    try:
+        storages["blobs"].touch(reference)
+    except FileNotFoundError:
+        storages["blobs"].save(reference, ContentFile(content))
+    return reference
+
+
+def get(reference: str) -> bytes:
+    """The bytes; raises `BlobMissing`."""
+    try:
+        with storages["blobs"].open(reference) as file:
+            return bytes(file.read())
+    except FileNotFoundError:
+        raise BlobMissing(reference) from None
+
+
+def discard(reference: str, *, untouched_since: datetime) -> bool:
+    """Delete bytes that no row names and nobody has stored again since then; whether it did."""
+    return bool(storages["blobs"].discard_untouched(reference, since=untouched_since.timestamp()))

@@ -1,0 +1,99 @@
+"""`Endpoint`: what every route of the API is made of.
+
+A subclass names the scope of each method and translates: request → values → one service or selector → response.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar, cast
+
+from django.http import HttpRequest, HttpResponse
+from pydantic import BaseModel
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from mailgrid.core.callers import Caller
+from mailgrid.core.clock import now
+from mailgrid.core.scoping import enter_scope, out_of_scope
+from mailgrid.http import idempotency
+from mailgrid.http.answers import answer
+from mailgrid.http.reading import MAX_KEYS, MEGABYTE, read_json, validate
+
+Model = TypeVar("Model", bound=BaseModel)
+Prepared = TypeVar("Prepared")
+
+ANY_KEY = "*"  # the scope of routes that every key may read
+
+
+class Endpoint(APIView):
+    """One resource or verb.
+
+    `scopes` maps each method to the scope it needs (a route without one fails the tests); `operator` routes are for
+    keys of the operator tenant. `bodies` and `filters` describe the route in the OpenAPI document.
+    """
+
+    http_method_names = ["get", "post", "patch", "put", "delete"]
+    scopes: ClassVar[Mapping[str, str]] = {}
+    bodies: ClassVar[Mapping[str, type[BaseModel]]] = {}
+    filters: ClassVar[tuple[str, ...]] = ()
+    operator: ClassVar[bool] = False
+    body_limit: ClassVar[int] = MEGABYTE
+    max_keys: ClassVar[int] = MAX_KEYS
+
+    request: Request
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls."""
+        return cast(Caller, self.request.auth)
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
+        with out_of_scope():
+            return super().dispatch(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Authenticate, check the scope, take a rate token, enter the tenant's scope. No content negotiation."""
+        self.request_time = now()
+        self.perform_authentication(request)
+        if request.auth is not None:
+            enter_scope(self.caller.tenant_id, test=self.caller.test)
+        self.check_permissions(request)
+        self.check_throttles(request)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+        for name, value in getattr(request, "rate_headers", {}).items():
+            response[name] = value
+        return cast(HttpResponse, response)
+
+    def read(self, model: type[Model]) -> Model:
+        """The request body as `model`."""
+        return validate(model, self.json(), now=self.request_time)
+
+    def json(self) -> Any:
+        """The request body as plain values, read once."""
+        if not hasattr(self, "_json"):
+            self._json = read_json(self.request._request, limit=self.body_limit, max_keys=self.max_keys)
+        return self._json
+
+    def once(
+        self,
+        route: str,
+        *,
+        prepare: Callable[[], Prepared],
+        work: Callable[[Prepared], dict[str, Any]],
+        status: int = 200,
+        dedupe: bool = False,
+    ) -> HttpResponse:
+        """Answer what `work` returns; under an Idempotency-Key do it at most once and keep the answer.
+
+        `prepare` reads and judges outside of the transaction in which `work` runs and its answer is kept. With
+        `dedupe` an identical body counts as a key for a day, for tenants that asked for it.
+        """
+        name = idempotency.name_of(self.request, self.caller, route, self.json(), dedupe=dedupe)
+        if name is None:
+            return answer(work(prepare()), status=status)
+        if kept := idempotency.replay(name, now=self.request_time):
+            return kept
+        prepared = prepare()
+        return idempotency.run_once(
+            name, lambda: work(prepared), status=status, now=self.request_time, deduped=dedupe
+        )

@@ -1,0 +1,23 @@
+"""Everything that holds however Mailgrid runs."""
+
+from mailgrid.env import env
+from mailgrid.settings.apps import *  # noqa: F403
+from mailgrid.settings.celery import *  # noqa: F403
+from mailgrid.settings.logging import *  # noqa: F403
+from mailgrid.settings.mail import *  # noqa: F403
+from mailgrid.settings.security import *  # noqa: F403
+from mailgrid.settings.storage import *  # noqa: F403
+
+DEBUG = env("DEBUG")
+ROOT_URLCONF = "mailgrid.urls"
+WSGI_APPLICATION = "mailgrid.wsgi.application"
+ASGI_APPLICATION = "mailgrid.asgi.application"
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = False
+LANGUAGE_CODE = "en"
+
+STATIC_URL = "static/"
+
+PUBLIC_URL = (env("PUBLIC_URL") or f"http://{env('HOST')}:{env('PORT')}").rstrip("/")

@@ -1,0 +1,14 @@
+"""How mail is accepted and handed over."""
+
+from mailgrid.env import env
+
+DEFAULT_TRANSPORT = env("DEFAULT_TRANSPORT")
+SEND_THREADS = env("SEND_THREADS")
+SNS_REFUSE_SIGNATURE_V1 = env("SNS_REFUSE_SIGNATURE_V1")
+UNSAFE_HOSTS = frozenset(env("UNSAFE_HOSTS").split(",")) - {""}
+
+# Called with a new tenant: what lives above `tenants` adds its defaults here.
+TENANT_CREATED = "emails.streams.services.create_default_streams"
+# Counts a tenant's accepted recipients from the rows when a quota's counter was lost.
+QUOTA_COUNTER = "emails.messages.selectors.count_accepted"
+BELL_RINGER = "workers.bells.ring"

@@ -1,0 +1,19 @@
+"""What the tests run on: the embedded database in a temporary folder, fixed secrets, cheap passwords, silent bells."""
+
+import tempfile
+
+from mailgrid.settings.base import *  # noqa: F403
+from mailgrid.settings.storage import SQLITE, STORAGES
+
+SECRET_KEY = "test"
+KEY_PEPPER = "test-pepper"
+ENCRYPTION_KEYS = ("t1:" + "A" * 43 + "=",)
+
+_scratch = tempfile.mkdtemp(prefix="mailgrid-test-")
+DATABASES = {"default": {**SQLITE, "TEST": {"NAME": f"{_scratch}/test.sqlite3"}}}
+STORAGES = {
+    **STORAGES,
+    "blobs": {"BACKEND": "mailgrid.core.blobs.DurableFileStorage", "OPTIONS": {"location": f"{_scratch}/blobs"}},
+}
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+BELL_RINGER = "mailgrid.core.bells.silent"
