@@ -1,0 +1,8 @@
+"""Who may send, and as whom.
+
+`keys`, `members`   an API key and its scopes; a person and their role
+`domains`           the DNS names a tenant may send from
+`quotas`            how much, how fast
+`audit`             who changed what
+`tenancy`           the tenant itself: the isolation boundary of every row
+"""

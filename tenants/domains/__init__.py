@@ -1,0 +1,1 @@
+"""The DNS names a tenant sends from."""

@@ -1,0 +1,1 @@
+"""API keys: issued once, stored hashed, found by their public prefix."""

@@ -1,0 +1,1 @@
+"""People: the auth user, and their role in a tenant."""

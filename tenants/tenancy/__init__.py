@@ -1,0 +1,1 @@
+"""A tenant: the hosted organisation, its plan, limits and settings."""

@@ -1,0 +1,102 @@
+"""Read tenants and plans."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from mailgrid.core.errors import NotFound
+from tenants.tenancy.cache import BriefCache
+from tenants.tenancy.lookup import one
+from tenants.tenancy.models import Plan, Tenant
+from tenants.tenancy.settings import Limits, TenantSettings
+
+FACTS_SECONDS = 5  # how long a suspension or a new limit may take to reach every process
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantFacts:
+    """What every request and every claim needs to know about a tenant."""
+
+    id: UUID
+    slug: str
+    status: Tenant.Status
+    paused: bool
+    operator: bool
+    limits: Limits
+    settings: TenantSettings
+
+
+_facts: BriefCache[UUID, TenantFacts] = BriefCache(seconds=FACTS_SECONDS, size=10_000)
+
+
+def tenant_facts(tenant_id: UUID) -> TenantFacts:
+    """The tenant as of at most 5 s ago; raises `NotFound`."""
+    if (kept := _facts.get(tenant_id)) is not None:
+        return kept
+    facts = facts_of(get_tenant(tenant_id))
+    _facts.put(tenant_id, facts)
+    return facts
+
+
+def forget(tenant_id: UUID) -> None:
+    """Let this process read the tenant afresh; services call it once their change is committed."""
+    _facts.forget(tenant_id)
+
+
+def facts_of(tenant: Tenant) -> TenantFacts:
+    """The facts of a row at hand, loaded with its plan."""
+    return TenantFacts(
+        id=tenant.id,
+        slug=tenant.slug,
+        status=Tenant.Status(tenant.status),
+        paused=tenant.paused,
+        operator=tenant.operator,
+        limits=tenant.effective_limits,
+        settings=tenant.effective_settings,
+    )
+
+
+def get_tenant(tenant_id: UUID | str) -> Tenant:
+    """One tenant with its plan; raises `NotFound`, also for a malformed id."""
+    return one(Tenant.objects.select_related("plan"), tenant_id)
+
+
+def lock_tenant(tenant_id: UUID | str) -> Tenant:
+    """The same, locked until the end of the transaction: a tenant's things change one at a time."""
+    return one(Tenant.objects.select_related("plan").select_for_update(of=("self",)), tenant_id)
+
+
+def id_of_slug(slug: str) -> UUID:
+    """The tenant that has this slug; raises `NotFound`."""
+    found = Tenant.objects.filter(slug=slug).values_list("id", flat=True).first()
+    if found is None:
+        raise NotFound(f"There is no tenant {slug}.")
+    return found
+
+
+def has_operator() -> bool:
+    """Whether the operator tenant has been made."""
+    return Tenant.objects.filter(operator=True).exists()
+
+
+def list_tenants(*, status: list[str], plan: str | None, slug: str | None) -> QuerySet[Tenant]:
+    """Every tenant of the installation that passes the filters given."""
+    rows = Tenant.objects.select_related("plan")
+    if status:
+        rows = rows.filter(status__in=status)
+    if plan is not None:
+        rows = rows.filter(plan__name=plan)
+    if slug is not None:
+        rows = rows.filter(slug=slug)
+    return rows
+
+
+def get_plan(plan_id: UUID | str) -> Plan:
+    """One plan; raises `NotFound`, also for a malformed id."""
+    return one(Plan.objects.all(), plan_id)
+
+
+def list_plans() -> QuerySet[Plan]:
+    """Every plan."""
+    return Plan.objects.all()
