@@ -1,0 +1,1 @@
+"""What goes out: envelope, headers, attachments, size and MIME. Used by accept and by delivery."""

@@ -1,0 +1,273 @@
+"""E-mail addresses: read what people write, compare what machines mean. Pure.
+
+The grammar is that of RFC 5322 3.4 without groups, comments, routes and domain literals, which no sender
+needs and every parser reads differently. Names beyond ASCII travel as encoded words (RFC 2047).
+"""
+
+import binascii
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import idna
+
+MAX_LOCAL = 64  # RFC 5321 4.5.3.1.1
+MAX_ADDRESS = 254  # RFC 5321 4.5.3.1.3: a path of 256 octets, less its angle brackets
+MAX_NAME = 256
+_MAX_TEXT = 4_000  # a name of MAX_NAME characters of four octets each, as encoded words, and an address
+
+# Everything that some reader takes for the end of a line, and halves of characters, which have no UTF-8.
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_DOT_ATOM = rf"{_ATOM}(?:\.{_ATOM})*"
+# Without < > @ " and \: a reader that splits a quoted local part there would see another address.
+_QUOTED_LOCAL = r'"[ !#-;=?A-\[\]-~]+"'
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = rf"(?:{_LABEL}\.)+(?![0-9]+\Z){_LABEL}"
+
+_PLAIN_ADDRESS = re.compile(rf"(?!.*[@.]..--)(?=[^@]{{1,{MAX_LOCAL}}}@)({_DOT_ATOM})@({_DOMAIN})")
+_LOCAL_PART = re.compile(rf"{_DOT_ATOM}|{_QUOTED_LOCAL}")
+_ASCII_DOMAIN = re.compile(_DOMAIN)
+_WIRE_ADDRESS = re.compile(rf"(?:{_DOT_ATOM}|{_QUOTED_LOCAL})@{_DOMAIN}")
+
+_QUOTED_NAME = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_NAME_SYNTAX = re.compile(r'[<>()@,;:"\\]')
+_NAME_OF_ATOMS = re.compile(rf"{_ATOM}(?: {_ATOM})*")
+
+# The charsets mail is written in. A closed list: Python keeps every unknown name it is asked for, for ever,
+# and UTF-7 and UTF-16 hide line ends.
+_CHARSET = re.compile(
+    r"us-ascii|utf-8|iso-8859-\d{1,2}|windows-125\d|koi8-[ru]|gb2312|gbk|gb18030|big5|euc-jp|euc-kr"
+    r"|shift_jis|iso-2022-jp|ks_c_5601-1987",
+    re.IGNORECASE,
+)
+_WORD = re.compile(r"=\?([^?]*)\?([bq])\?(.*?)\?=", re.IGNORECASE)
+_WORD_GAP = re.compile(r"(?<=\?=) +(?==\?)")
+_WORD_OCTETS = 39  # 52 characters of base64: the word has 64, and fits a line of 76 behind a short field name
+_Q_SAFE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/ "
+
+
+class InvalidAddress(ValueError):
+    """The text is not one address we can send to or from; the message is for people."""
+
+
+class UnreadableWord(ValueError):
+    """An encoded word that we cannot decode, so that nobody can say what its reader will see."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mailbox:
+    """One address with its display name (RFC 5322 `mailbox`).
+
+    `address` has its domain in lower case as an A-label, so that equal mailboxes compare equal.
+    """
+
+    address: str
+    name: str = ""
+
+    def __str__(self) -> str:
+        return self.formatted()
+
+    @property
+    def domain(self) -> str:
+        """What follows the `@`, in lower case, as an A-label."""
+        return self.address.rpartition("@")[2]
+
+    def formatted(self) -> str:
+        """The mailbox as a header field holds it: one line of ASCII, the name quoted or encoded at need.
+
+        Raises InvalidAddress when a part that `parse_mailbox` has not seen could be read as something else.
+        """
+        if not _WIRE_ADDRESS.fullmatch(self.address):
+            raise InvalidAddress("The address cannot be written in a header.")
+        if not self.name:
+            return self.address
+        if CONTROL.search(self.name):
+            raise InvalidAddress("The display name contains a control character.")
+        return f"{_written_name(self.name)} <{self.address}>"
+
+
+def parse_mailbox(text: str) -> Mailbox:
+    """Read `a@b` or `Name <a@b>`. Raises InvalidAddress; the name's encoded words are decoded first."""
+    if plain := _plain_address(text):
+        return Mailbox(address=plain)
+    _refuse_control(text)
+    name, address = _split(text.strip(" "))
+    return Mailbox(address=parse_address(address), name=_read_name(name.strip(" ")))
+
+
+def parse_address(text: str) -> str:
+    """Read a bare `a@b` and return it with its domain normalised. Raises InvalidAddress."""
+    if plain := _plain_address(text):
+        return plain
+    _refuse_control(text)
+    local, at, domain = text.strip(" ").rpartition("@")
+    if not at:
+        raise InvalidAddress("An address must have the form name@example.com.")
+    address = f"{_read_local(local)}@{_read_domain(domain)}"
+    if len(address) > MAX_ADDRESS:
+        raise InvalidAddress(f"An address has at most {MAX_ADDRESS} characters.")
+    return address
+
+
+def is_one_line(text: str) -> bool:
+    """Whether neither the text nor what a reader decodes from its encoded words can end a line.
+
+    Encoded words that cannot be decoded answer False.
+    """
+    if CONTROL.search(text):
+        return False
+    try:
+        return "=?" not in text or not CONTROL.search(decode_words(text))
+    except UnreadableWord:
+        return False
+
+
+def decode_words(text: str) -> str:
+    """The text with its encoded words decoded once (RFC 2047 6.2). Raises UnreadableWord."""
+    if "=?" not in text:
+        return text
+    # No word ends behind the last "?="; looking for one from every "=?" there would take quadratic time.
+    end = text.rfind("?=") + 2
+    return _WORD.sub(_decoded_word, _WORD_GAP.sub("", text[:end])) + text[end:]
+
+
+@lru_cache(maxsize=1_024)
+def encode_words(text: str) -> str:
+    """The text as encoded words (RFC 2047 2) of at most 75 characters, one space between them.
+
+    Raises UnicodeEncodeError, a ValueError, for surrogates.
+    """
+    octets = text.encode()
+    specials = len(octets.translate(None, _Q_SAFE))
+    if 6 * specials <= len(octets):  # where three characters for each special are fewer than base64's third
+        return " ".join(f"=?utf-8?q?{piece}?=" for piece in _q_pieces(text))
+    return " ".join(f"=?utf-8?b?{piece}?=" for piece in _b_pieces(octets))
+
+
+def _plain_address(text: str) -> str | None:
+    """The common case: nothing to decode and nothing to convert but the case of the domain."""
+    found = _PLAIN_ADDRESS.fullmatch(text)
+    if found is None or len(text) > MAX_ADDRESS:
+        return None
+    return f"{found[1]}@{found[2].lower()}"
+
+
+def _refuse_control(text: str) -> None:
+    if len(text) > _MAX_TEXT:
+        raise InvalidAddress(f"An address has at most {MAX_ADDRESS} characters, its name {MAX_NAME}.")
+    if CONTROL.search(text):
+        raise InvalidAddress("An address must not contain line breaks or other control characters.")
+
+
+def _split(text: str) -> tuple[str, str]:
+    if not text.endswith(">"):
+        return "", text
+    name, bracket, address = text[:-1].rpartition("<")
+    if not bracket:
+        raise InvalidAddress("The address has a closing angle bracket without an opening one.")
+    return name, address
+
+
+def _read_name(text: str) -> str:
+    if quoted := _QUOTED_NAME.fullmatch(text):
+        text = re.sub(r"\\(.)", r"\1", quoted[1])
+    elif _NAME_SYNTAX.search(text):
+        raise InvalidAddress(
+            "Give one address per string, as name@example.com or Name <name@example.com>; "
+            'a display name with punctuation goes in double quotes: "Name, Inc." <name@example.com>.'
+        )
+    try:
+        name = decode_words(text).strip(" ")
+    except UnreadableWord as error:
+        raise InvalidAddress("The display name contains an encoded word that cannot be decoded.") from error
+    if CONTROL.search(name):
+        raise InvalidAddress("The display name contains an encoded control character.")
+    if len(name) > MAX_NAME:
+        raise InvalidAddress(f"A display name has at most {MAX_NAME} characters.")
+    return name
+
+
+def _read_local(local: str) -> str:
+    if not local.isascii():
+        raise InvalidAddress("The part before the @ must be ASCII: providers do not take others.")
+    if len(local) > MAX_LOCAL:
+        raise InvalidAddress(f"The part before the @ has at most {MAX_LOCAL} characters.")
+    if not _LOCAL_PART.fullmatch(local):
+        raise InvalidAddress("The part before the @ is empty or has characters that are not allowed there.")
+    # Quotes around what needs none are the same address (RFC 5321 4.1.2) and must compare equal.
+    bare = local.strip('"')
+    return bare if re.fullmatch(_DOT_ATOM, bare) else local
+
+
+def _read_domain(domain: str) -> str:
+    """The domain in lower case, each label an A-label (RFC 5890)."""
+    if not _ASCII_DOMAIN.fullmatch(domain) or "--" in domain:
+        domain = _a_labels(domain)
+    if not _ASCII_DOMAIN.fullmatch(domain):
+        raise InvalidAddress("The part after the @ must be a domain name with a dot, such as example.com.")
+    return domain.lower()
+
+
+def _a_labels(domain: str) -> str:
+    # idna itself and not email-validator, which refuses every special-use name (RFC 6761), `.test` included.
+    if len(domain) > MAX_ADDRESS:
+        raise InvalidAddress(f"An address has at most {MAX_ADDRESS} characters.")
+    try:
+        return idna.encode(domain, uts46=True).decode("ascii")
+    except idna.IDNAError as error:
+        raise InvalidAddress("The part after the @ is not a valid domain name.") from error
+
+
+def _written_name(name: str) -> str:
+    if _NAME_OF_ATOMS.fullmatch(name) and "=?" not in name:
+        return name
+    # A literal "=?" is encoded too: a reader would decode it a second time.
+    if name.isascii() and "=?" not in name:
+        return '"' + name.replace("\\", r"\\").replace('"', r"\"") + '"'
+    return encode_words(name)
+
+
+def _decoded_word(word: re.Match[str]) -> str:
+    charset = word[1].partition("*")[0]  # RFC 2231 5 lets a language follow
+    if not _CHARSET.fullmatch(charset):
+        raise UnreadableWord(f"unknown charset {charset[:40]!r}")
+    try:
+        payload = word[3].encode("ascii")
+        is_base64 = word[2] in "bB"
+        octets = binascii.a2b_base64(payload + b"==") if is_base64 else binascii.a2b_qp(payload, header=True)
+        return octets.decode(charset)
+    except (LookupError, ValueError) as error:
+        raise UnreadableWord("malformed encoded word") from error
+
+
+def _b_pieces(octets: bytes) -> Iterator[str]:
+    """Base64 of stretches that never cut a character in two (RFC 2047 5)."""
+    start = 0
+    while start < len(octets):
+        end = start + _WORD_OCTETS
+        while end < len(octets) and octets[end] & 0xC0 == 0x80:
+            end -= 1
+        yield binascii.b2a_base64(octets[start:end], newline=False).decode("ascii")
+        start = end
+
+
+def _q_pieces(text: str) -> Iterator[str]:
+    """The Q encoding in stretches that never cut a character in two."""
+    piece = ""
+    for character in text:
+        token = _q_token(character)
+        if len(piece) + len(token) > 52:
+            yield piece
+            piece = ""
+        piece += token
+    yield piece
+
+
+def _q_token(character: str) -> str:
+    if character == " ":
+        return "_"
+    octets = character.encode()
+    return character if octets in _Q_SAFE else "".join(f"={octet:02X}" for octet in octets)
