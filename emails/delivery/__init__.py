@@ -1,0 +1,1 @@
+"""The worker side: claim, send, settle. Never accepts."""

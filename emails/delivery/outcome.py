@@ -1,0 +1,119 @@
+"""From a transport's answer to a delivery's next move. Pure."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from emails.delivery import retry
+from emails.delivery.ports import Answer, ErrorClass, Receipt, TransportError
+from emails.messages.lifecycle import Input
+from emails.messages.moves import AttemptOutcome, AttemptResult, Move, SettledBy
+from emails.messages.queue.claiming import Picked
+from mailgrid.core.bells import Priority
+from mailgrid.core.vocabulary import FailReason, HoldReason, Status
+
+# How long a doubt of each priority waits for its proof, where the transport cannot be asked (docs/delivery.md).
+GRACE: Final = {
+    Priority.IMMEDIATE: timedelta(minutes=2),
+    Priority.HIGH: timedelta(minutes=3),
+    Priority.MEDIUM: timedelta(minutes=3),
+    Priority.LOW: timedelta(minutes=30),
+}
+GRACE_MAX: Final = {
+    Priority.IMMEDIATE: timedelta(minutes=5),
+    Priority.HIGH: timedelta(hours=24),
+    Priority.MEDIUM: timedelta(hours=24),
+    Priority.LOW: timedelta(hours=24),
+}
+
+
+def next_move(claimed: Picked, answer: Answer, *, now: datetime, random: Callable[[], float]) -> Move:
+    """What the answer means for the delivery that was claimed."""
+    if isinstance(answer, Receipt):
+        result = AttemptResult(
+            outcome=AttemptOutcome.SENT,
+            settled_by=SettledBy.ANSWER,
+            provider_message_id=answer.provider_message_id,
+        )
+        return _move(claimed, Input.SENT, attempt=result)
+    match answer.kind:
+        case ErrorClass.DOUBT:
+            return _move(
+                claimed, Input.LOST, due_at=now, attempt=_result(AttemptOutcome.IN_DOUBT, answer, settled=False)
+            )
+        case ErrorClass.CONTENT:
+            return _failed(claimed, FailReason.REJECTED, answer)
+    if claimed.cancel_requested:
+        return _move(claimed, Input.CANCELED, attempt=_result(AttemptOutcome.FAILED, answer))
+    wait = retry.delay(answer.kind, claimed.attempts + 1, random=random)
+    if wait is None:
+        return _exhausted(claimed, answer)
+    return _move(
+        claimed,
+        Input.DEFERRED,
+        due_at=now + wait,
+        uncounted=not retry.SCHEDULES[answer.kind].counts,
+        detail=answer.message,
+        attempt=_result(AttemptOutcome.DEFERRED, answer),
+    )
+
+
+def content_gone(claimed: Picked, message: str) -> Move:
+    """A stored body or attachment is missing: the tenant is told, nothing is tried again."""
+    error = TransportError(kind=ErrorClass.BUG, code="content_missing", message=message)
+    return _failed(claimed, FailReason.CONTENT_MISSING, error)
+
+
+def _exhausted(claimed: Picked, answer: TransportError) -> Move:
+    if answer.kind == ErrorClass.BUG:  # our fault: kept for an operator, the tenant's other mail goes on
+        return _move(
+            claimed, Input.HELD, reason=HoldReason.QUARANTINED, attempt=_result(AttemptOutcome.HELD, answer)
+        )
+    reason = FailReason.IDENTITY if answer.kind == ErrorClass.IDENTITY else FailReason.RETRIES_EXHAUSTED
+    return _failed(claimed, reason, answer)
+
+
+def _failed(claimed: Picked, reason: FailReason, answer: TransportError) -> Move:
+    return _move(
+        claimed,
+        Input.FAILED,
+        reason=reason,
+        detail=answer.message,
+        attempt=_result(AttemptOutcome.FAILED, answer),
+    )
+
+
+def _result(outcome: AttemptOutcome, answer: TransportError, *, settled: bool = True) -> AttemptResult:
+    return AttemptResult(
+        outcome=outcome,
+        settled_by=SettledBy.ANSWER if settled else None,
+        error_class=answer.kind,
+        error_code=answer.code,
+        error_message=answer.message,
+    )
+
+
+def _move(
+    claimed: Picked,
+    step: Input,
+    *,
+    attempt: AttemptResult,
+    due_at: datetime | None = None,
+    reason: str = "",
+    detail: str = "",
+    uncounted: bool = False,
+) -> Move:
+    return Move(
+        delivery_id=claimed.delivery_id,
+        message_id=claimed.message_id,
+        tenant_id=claimed.tenant_id,
+        test=claimed.test,
+        fence=claimed.fence + 1,
+        source=Status.SENDING,
+        input=step,
+        due_at=due_at,
+        reason=reason,
+        detail=detail,
+        uncounted=uncounted,
+        attempt=attempt,
+    )

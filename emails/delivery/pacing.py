@@ -1,0 +1,77 @@
+"""Our speed towards a provider: the account's bucket before the claim, the stream's inside it.
+
+Tokens are taken before anything is claimed: waiting inside a lease would manufacture doubts.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from emails.transports.models import Transport
+from mailgrid.core.ratelimit import limiter
+
+# (column, seconds): the limits an account may have. A bucket holds at most a tenth of a minute's worth, so that
+# a restart, which fills it, does not send a whole period's allowance at once.
+_PERIODS: Final = (("per_minute", 60), ("per_hour", 3600), ("per_day", 86_400))
+_BURST_SHARE: Final = 10
+
+
+def grant(transport_ids: Sequence[UUID], *, wanted: int) -> dict[UUID, int]:
+    """How many deliveries may be claimed from each lane now, `wanted` in all. A lane without tokens gets none."""
+    limits = {row.pk: row for row in Transport.across_tenants.filter(pk__in=transport_ids)}
+    granted: dict[UUID, int] = {}
+    for transport_id in transport_ids:
+        left = wanted - sum(granted.values())
+        if left > 0 and (count := _take(limits[transport_id], left)) > 0:
+            granted[transport_id] = count
+    return granted
+
+
+def give_back(transport_id: UUID, *, unused: int) -> None:
+    """Tokens that no delivery used."""
+    if unused > 0:
+        row = Transport.across_tenants.get(pk=transport_id)
+        for name, _, burst in _buckets(row):
+            limiter().give_back(name, tokens=unused, burst=burst)
+
+
+def _take(row: Transport, wanted: int) -> int:
+    """What every bucket of the account can give; what an earlier one gave too much goes back."""
+    count = wanted
+    taken: list[tuple[str, float]] = []
+    for name, rate, burst in _buckets(row):
+        granted = int(limiter().take_up_to(name, tokens=count, rate=rate, burst=burst).granted)
+        for earlier, size in taken:
+            limiter().give_back(earlier, tokens=count - granted, burst=size)
+        taken.append((name, burst))
+        count = granted
+    return count
+
+
+def _buckets(row: Transport) -> list[tuple[str, float, float]]:
+    return [
+        (f"account:{row.pk}:{column}", limit / seconds, max(1.0, limit / _BURST_SHARE))
+        for column, seconds in _PERIODS
+        if (limit := getattr(row, column))
+    ]
+
+
+class StreamPace:
+    """The last step of the pace: a stream's `rate_per_second`, for the rows of one batch."""
+
+    def __init__(self, *, now: datetime) -> None:
+        self._now = now
+        self._waiting: Counter[UUID] = Counter()
+
+    def take_slot(self, stream_id: UUID, rate: float | None) -> datetime | None:
+        """None when the row may go now; else when it may, one slot later for each row of the batch that waits."""
+        if not rate:
+            return None
+        grant = limiter().take(f"stream:{stream_id}", tokens=1, rate=rate, burst=max(1.0, rate))
+        if grant.granted:
+            return None
+        ahead = self._waiting[stream_id]
+        self._waiting[stream_id] += 1
+        return self._now + timedelta(seconds=max(grant.retry_after, 0.01) + ahead / rate)

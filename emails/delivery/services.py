@@ -1,0 +1,122 @@
+"""Deliver: the life of a batch reads like a table of contents. Safe to run twice, late, or at the same time elsewhere."""
+
+import random
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from typing import Final
+from uuid import UUID
+
+from django.db import OperationalError
+
+from emails.composition.envelope import Envelope
+from emails.delivery import outcome
+from emails.delivery.claim import BATCH, Summary, claim_batch
+from emails.delivery.composing import Claimed, compose_batch
+from emails.delivery.ports import Answer, ErrorClass, Misconfigured, TransportError, Transports
+from emails.delivery.sending import hand_over
+from emails.events import transitions
+from emails.messages.content import ContentGone
+from emails.messages.moves import Move
+from emails.messages.queue.claiming import LEASE_SECONDS, Picked
+from mailgrid.core import metrics
+from mailgrid.core.bells import Priority, ring
+from mailgrid.core.clock import now
+from mailgrid.core.logging import get_logger
+
+log = get_logger(__name__)
+
+DRAIN_SECONDS: Final = 2.0  # then the other queues of the same worker get their turn
+DEADLINE_SECONDS: Final = LEASE_SECONDS - 15  # no call begins or goes on after this part of the lease
+
+Settled = tuple[Picked, Answer | ContentGone]
+
+
+def deliver(*, priority: Priority, transports: Transports, pool: Executor) -> Summary:
+    """Send due mail of one priority until there is none, or for two seconds; what happened, counted by outcome."""
+    until = time.monotonic() + DRAIN_SECONDS
+    total: Summary = Counter()
+    while time.monotonic() < until:
+        done = deliver_batch(priority=priority, transports=transports, pool=pool, invite=not total)
+        if not done:
+            return total
+        total += done
+    ring(priority.queue)
+    return total
+
+
+def deliver_batch(
+    *, priority: Priority, transports: Transports, pool: Executor, invite: bool = True
+) -> Summary:
+    """One batch: claim → compose → send → settle. Empty when nothing was due.
+
+    With `invite` a full batch rings first, so that another process joins.
+    """
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    summary, claimed = claim_batch(priority, now=now())
+    if not claimed:
+        return summary
+    if invite and len(claimed) == BATCH:
+        ring(priority.queue)
+    with metrics.batch_seconds.time():
+        for settled in _answers(claimed, transports, pool, deadline):
+            summary += _settle(settled, deadline)
+    return summary
+
+
+def _answers(
+    claimed: Sequence[Claimed], transports: Transports, pool: Executor, deadline: float
+) -> Iterator[list[Settled]]:
+    """Compose and hand over, transport by transport; every claimed delivery gets exactly one answer."""
+    rows = {one.row.delivery_id: one.row for one in claimed}
+    by_transport: dict[UUID, list[Envelope]] = defaultdict(list)
+    unmade: list[Settled] = []
+    for one, made in zip(claimed, compose_batch(claimed), strict=True):
+        match made:
+            case Envelope():
+                by_transport[one.row.transport_id].append(made)
+            case ContentGone():
+                unmade.append((one.row, made))
+            case _:
+                log.error("emails.delivery.not_composed", delivery=str(one.row.delivery_id), exc_info=made)
+                unmade.append((one.row, _our_fault(made)))
+    yield unmade
+    for transport_id, envelopes in by_transport.items():
+        try:
+            transport = transports.get(transport_id)
+        except Misconfigured as error:
+            refusal = TransportError(kind=ErrorClass.AUTH, code="misconfigured", message=str(error))
+            yield [(rows[envelope.delivery_id], refusal) for envelope in envelopes]
+            continue
+        for group in hand_over(transport, envelopes, pool=pool, deadline=deadline):
+            yield [(rows[envelope.delivery_id], answer) for envelope, answer in group]
+
+
+def _our_fault(error: Exception) -> TransportError:
+    return TransportError(kind=ErrorClass.BUG, code=type(error).__name__, message="The mail could not be composed.")
+
+
+def _settle(settled: Sequence[Settled], deadline: float) -> Summary:
+    """Write what happened, in one commit; while the database is away, again until the lease ends."""
+    moves = [_move(row, answer) for row, answer in settled]
+    wait = 0.05
+    while True:
+        try:
+            transitions.move(moves, now=now())
+            break
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("emails.delivery.not_settled", moves=len(moves), exc_info=True)
+            time.sleep(wait)
+            wait = min(2.0, wait * 2)
+    for (row, _), move in zip(settled, moves, strict=True):
+        metrics.outcomes.labels(transport=str(row.transport_id), outcome=move.to.value).inc()
+    return Counter(move.to.value for move in moves)
+
+
+def _move(row: Picked, answer: Answer | ContentGone) -> Move:
+    if isinstance(answer, ContentGone):
+        return outcome.content_gone(row, str(answer))
+    return outcome.next_move(row, answer, now=now(), random=random.random)

@@ -1,0 +1,1 @@
+"""Facts about recipients, and providers' notifications as received: stored and recorded, nothing more."""

@@ -1,0 +1,75 @@
+"""Event and Notification."""
+
+from django.db import models
+from django.db.models import Q
+
+from emails.messages.models import Message, Recipient
+from emails.transports.models import Transport
+from mailgrid.core.ids import uuid7
+from mailgrid.core.scoping import TenantRow
+from mailgrid.core.work import DueWork
+
+
+class Event(TenantRow):
+    """One fact about a recipient. `seq` rises in commit order on SQLite; `dedupe_key` lets a fact in once.
+
+    `data` holds only what is the event's own (bounce, complaint, …); the rest of the wire form is read from the
+    message. `occurred_at` is the source's time, `created_at` ours.
+    """
+
+    has_modes = True
+
+    seq = models.BigAutoField(primary_key=True)
+    event_id = models.UUIDField(unique=True, default=uuid7, editable=False)
+    test = models.BooleanField(default=False)
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="events")
+    recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="events")
+    type = models.CharField(max_length=32)
+    status = models.CharField(max_length=16)
+    source = models.CharField(max_length=8)
+    data = models.JSONField(default=dict)
+    occurred_at = models.DateTimeField()
+    created_at = models.DateTimeField()
+    dedupe_key = models.CharField(max_length=200, unique=True, null=True)
+
+    class Meta(TenantRow.Meta):
+        indexes = [
+            models.Index(fields=["tenant", "test", "seq"], name="emails_event_seq"),
+            models.Index(fields=["tenant", "test", "type", "seq"], name="emails_event_type"),
+        ]
+
+    def __str__(self) -> str:
+        return self.type
+
+
+class Notification(DueWork):
+    """A provider's payload as received: stored before it is answered, verified and applied by a worker."""
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        PROCESSING = "processing"
+        APPLIED = "applied"
+        IGNORED = "ignored"  # understood, and without consequence
+        REFUSED = "refused"  # not signed by whom it claims, or not for us
+        UNREADABLE = "unreadable"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    transport = models.ForeignKey(Transport, on_delete=models.CASCADE, related_name="+")
+    external_id = models.CharField(max_length=100, unique=True, null=True)
+    body = models.TextField()
+    result = models.CharField(max_length=500, blank=True)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["due_at"],
+                condition=Q(state__in=["pending", "processing"]),
+                name="emails_notification_due",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.external_id or self.id} ({self.state})"
+
+

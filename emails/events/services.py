@@ -1,0 +1,126 @@
+"""Record facts about recipients, and store what providers send. What follows from them is for others."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from emails.events.models import Event, Notification
+from mailgrid.core import bells
+from mailgrid.core.ids import uuid7
+from mailgrid.core.sql import insert_rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    """One fact about one recipient, ready to be recorded.
+
+    `type` and `status` are words of `mailgrid.core.vocabulary`, `status` the recipient's after this event;
+    `source` is `mailgrid`, `ses` or `sandbox`. `data` holds what is the event's own, under its key of
+    docs/api.md 2.3. Of several with one `dedupe_key` the first is recorded; without a key each is.
+    """
+
+    tenant_id: UUID
+    test: bool
+    message_id: UUID
+    recipient_id: UUID
+    type: str
+    status: str
+    source: str
+    data: dict[str, Any] = field(default_factory=dict)
+    occurred_at: datetime
+    dedupe_key: str | None = None
+    event_id: UUID = field(default_factory=uuid7)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewNotification:
+    """A provider's payload as it arrived at a transport's hook; `external_id` is its name there."""
+
+    transport_id: UUID
+    external_id: str | None
+    body: str
+
+
+def record(facts: Sequence[NewEvent], *, now: datetime) -> set[UUID]:
+    """Insert the facts that are not known yet, in one statement; answers their `event_id`s.
+
+    Call inside the transaction of what the facts tell.
+    """
+    rows = [_event(fact, now) for fact in facts]
+    inserted = insert_rows(Event, _EVENT, rows, ignore_conflicts=True, returning="event_id")
+    return {stored if isinstance(stored, UUID) else UUID(stored) for stored in inserted}
+
+
+def store_notifications(notifications: Sequence[NewNotification], *, now: datetime) -> int:
+    """Keep raw payloads for a worker to verify and apply, and ring for it; says how many are new."""
+    rows = [_notification(one, now) for one in notifications]
+    stored = insert_rows(Notification, _NOTIFICATION, rows, ignore_conflicts=True, returning="id")
+    if stored:
+        bells.ring(bells.EVENTS)
+    return len(stored)
+
+
+_EVENT: Final = (
+    "event_id",
+    "tenant_id",
+    "test",
+    "message_id",
+    "recipient_id",
+    "type",
+    "status",
+    "source",
+    "data",
+    "occurred_at",
+    "created_at",
+    "dedupe_key",
+)
+
+
+def _event(fact: NewEvent, now: datetime) -> tuple[Any, ...]:
+    return (
+        fact.event_id,
+        fact.tenant_id,
+        fact.test,
+        fact.message_id,
+        fact.recipient_id,
+        fact.type,
+        fact.status,
+        fact.source,
+        fact.data,
+        fact.occurred_at,
+        now,
+        fact.dedupe_key,
+    )
+
+
+_NOTIFICATION: Final = (
+    "id",
+    "transport_id",
+    "external_id",
+    "body",
+    "result",
+    "received_at",
+    "state",
+    "due_at",
+    "lease_until",
+    "fence",
+    "attempts",
+)
+
+
+def _notification(new: NewNotification, now: datetime) -> tuple[Any, ...]:
+    return (
+        uuid7(),
+        new.transport_id,
+        new.external_id,
+        new.body,
+        "",
+        now,
+        Notification.State.PENDING.value,
+        now,
+        None,
+        0,
+        0,
+    )

@@ -1,0 +1,1 @@
+"""What providers tell us, and the consequences: statuses, suppressions."""

@@ -1,0 +1,83 @@
+"""POST /hooks/ses/<secret>: store what SNS says, answer, and let a worker verify and apply it."""
+
+import orjson
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
+
+from emails.events.services import NewNotification, store_notifications
+from emails.transports.models import Transport
+from mailgrid.core.clock import now
+from mailgrid.core.crypto import keyed_hash
+from mailgrid.core.errors import Forbidden, MailgridError, NotFound
+from mailgrid.core.ratelimit import limiter
+from mailgrid.http.answers import answer
+from mailgrid.http.errors import TooLarge, Unreadable, answer_error
+
+MAX_BODY = 256 * 1024
+PER_MINUTE = 60_000  # notifications from one address
+
+
+class TooManyNotifications(MailgridError):
+    """An address sends more than any topic would."""
+
+    name = "rate_limit_exceeded"
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class SesHook(View):
+    """One provider account's notifications. The secret in the path says whose they are; the signature, if they count."""
+
+    http_method_names = ["post"]
+
+    def dispatch(self, request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:  # type: ignore[override]
+        try:
+            return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]
+        except Exception as error:  # noqa: BLE001 - every error has its answer, and SNS tries again after a 5xx
+            return answer_error(error, request)
+
+    def post(self, request: HttpRequest, secret: str) -> HttpResponse:
+        """Store a notification raw. Nothing of it is believed yet."""
+        _slow_down(request.META.get("REMOTE_ADDR", ""))
+        # Looked up by its keyed hash: the time it takes tells nothing about the secret.
+        transport = Transport.across_tenants.filter(hook_key=keyed_hash(secret), kind=Transport.Kind.SES).first()
+        if transport is None:
+            raise NotFound("The requested resource was not found.")
+        raw = request.read(MAX_BODY + 1)
+        if len(raw) > MAX_BODY:
+            raise TooLarge("A notification has at most 256 KiB.")
+        message = _message(raw)
+        if message.get("TopicArn") not in transport.settings.get("topic_arns", []):
+            raise Forbidden("This topic is not on the account's list.")
+        store_notifications(
+            [
+                NewNotification(
+                    transport_id=transport.pk,
+                    external_id=str(message["MessageId"])[:100] if message.get("MessageId") else None,
+                    body=raw.decode(),
+                )
+            ],
+            now=now(),
+        )
+        return answer({"object": "notification", "stored": True})
+
+
+def _slow_down(ip: str) -> None:
+    grant = limiter().take(f"hook:{ip}", tokens=1, rate=PER_MINUTE / 60, burst=PER_MINUTE / 10)
+    if not grant.granted:
+        raise TooManyNotifications("Too many notifications from this address.", retry_after=grant.retry_after)
+
+
+def _message(raw: bytes) -> dict[str, object]:
+    try:
+        message = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        raise Unreadable("The body is not JSON.") from None
+    if not isinstance(message, dict):
+        raise Unreadable("The body is not an SNS message.")
+    return message
+
+
+routes = [path("hooks/ses/<str:secret>", SesHook.as_view())]

@@ -1,0 +1,98 @@
+"""Work off stored notifications: read, verify, apply. Any number of workers; a notification may be worked off twice."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, Protocol
+
+import orjson
+from django.db import transaction
+
+from emails.events.models import Notification
+from emails.feedback import services
+from emails.feedback.facts import Fact
+from emails.feedback.ses import UnreadablePayload, facts
+from emails.transports.models import Transport
+from mailgrid.core import metrics, work
+from mailgrid.core.logging import get_logger
+
+log = get_logger(__name__)
+
+CHUNK: Final = 200
+LEASE_SECONDS: Final = 60
+RETRY: Final = timedelta(seconds=30)
+ATTEMPTS: Final = 10  # then it is left for an operator
+
+Summary = Counter[str]
+
+
+class Refused(Exception):
+    """The notification does not come from where it says, or is not for this account."""
+
+
+class Envelopes(Protocol):
+    """How a provider wraps its events: verifies a raw notification and unwraps the event inside."""
+
+    def open(self, body: dict[str, Any], *, transport: Transport, now: datetime) -> dict[str, Any] | None:
+        """The SES event, or None when the notification was about the subscription itself. Raises `Refused`."""
+        ...
+
+
+def ingest(*, envelopes: Envelopes, now: datetime) -> Summary:
+    """Work off due notifications until there are none; how many ended how."""
+    total: Summary = Counter()
+    while True:
+        batch = work.claim(
+            Notification.objects.filter(state__in=["pending", "processing"]).select_related("transport"),
+            now=now,
+            limit=CHUNK,
+            lease_seconds=LEASE_SECONDS,
+        )
+        if not batch:
+            return total
+        total += _work_off(batch, envelopes, now=now)
+
+
+def _work_off(batch: Sequence[Notification], envelopes: Envelopes, *, now: datetime) -> Summary:
+    found: list[Fact] = []
+    for row in batch:
+        row.state, row.result = Notification.State.APPLIED, ""
+        try:
+            found += _facts(row, envelopes, now=now)
+        except Refused as error:
+            row.state, row.result = Notification.State.REFUSED, str(error)[:500]
+        except UnreadablePayload as error:
+            row.state, row.result = Notification.State.UNREADABLE, str(error)[:500]
+        except Exception as error:  # noqa: BLE001 - the network or our defect: this one waits, the others go on
+            log.warning("emails.notification.postponed", notification=str(row.pk), exc_info=True)
+            _postpone(row, error, now=now)
+    with transaction.atomic():
+        services.apply(found, now=now)
+        Notification.objects.bulk_update(batch, ["state", "result", "due_at", "lease_until"])
+    summary = Counter(str(row.state) for row in batch)
+    for result, count in summary.items():
+        metrics.notifications.labels(result=result).inc(count)
+    return summary
+
+
+def _facts(row: Notification, envelopes: Envelopes, *, now: datetime) -> list[Fact]:
+    try:
+        body = orjson.loads(row.body)
+    except orjson.JSONDecodeError:
+        raise UnreadablePayload("not JSON") from None
+    if not isinstance(body, dict):
+        raise UnreadablePayload("not an object")
+    if row.transport.kind != Transport.Kind.SANDBOX:
+        event = envelopes.open(body, transport=row.transport, now=now)
+        if event is None:
+            row.state = Notification.State.IGNORED
+            return []
+        body = event
+    return facts(body)
+
+
+def _postpone(row: Notification, error: Exception, *, now: datetime) -> None:
+    given_up = row.attempts >= ATTEMPTS
+    row.state = Notification.State.UNREADABLE if given_up else Notification.State.PENDING
+    row.result = f"{type(error).__name__}: {error}"[:500]
+    row.due_at, row.lease_until = now + RETRY, None

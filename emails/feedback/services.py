@@ -1,0 +1,192 @@
+"""Take facts in and draw the consequences: proofs of sending, recipients' statuses, events, suppressions.
+
+A batch is one transaction with a constant number of statements. Facts in any order and any number of copies end in the
+same state: a recipient's rank only rises, and an event enters once (docs/delivery.md, events).
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from emails.events import transitions
+from emails.events.services import NewEvent, record
+from emails.feedback import consequences, soft_bounces
+from emails.feedback.facts import Fact, FactKind, suppresses
+from emails.messages.lifecycle import Input
+from emails.messages.models import Attempt, Delivery, Recipient
+from emails.messages.moves import AttemptOutcome, AttemptResult, Move, SettledBy
+from emails.messages.queue import feedback as rows
+from emails.messages.queue import settling
+from emails.suppressions.services import NewSuppression, suppress
+from mailgrid.core import metrics
+from mailgrid.core.vocabulary import Status
+
+_EVERYBODY = (FactKind.SENT, FactKind.REJECTED, FactKind.RENDERING_FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A fact and the recipient of ours it is about."""
+
+    fact: Fact
+    delivery: Delivery
+    recipient: Recipient
+
+
+def apply(facts: Sequence[Fact], *, now: datetime) -> int:
+    """Apply facts of a provider account; how many events are new.
+
+    A fact that names no delivery of its tagged tenant is an orphan: counted, and without effect.
+    """
+    with transaction.atomic():
+        deliveries = _deliveries(facts)
+        targets = _targets(facts, deliveries)
+        _prove_sent(targets, now=now)
+        fresh = _record(targets, now=now)
+        _raise_recipients(fresh)
+        _count_engagement(fresh)
+        settling.project_messages({target.delivery.message_id: "" for target in fresh})
+        _suppress(fresh, now=now)
+    return len(fresh)
+
+
+def _deliveries(facts: Sequence[Fact]) -> dict[str, Delivery]:
+    """The delivery behind each fact's dedupe key: by our tag, else by the provider's message id."""
+    tagged = {fact.delivery_id for fact in facts if fact.delivery_id}
+    untagged = {fact.provider_message_id for fact in facts if not fact.delivery_id}
+    by_id = Delivery.across_tenants.in_bulk(tagged)
+    by_name = {
+        attempt.provider_message_id: attempt.delivery
+        for attempt in Attempt.objects.filter(provider_message_id__in=untagged).select_related("delivery")
+    }
+    found: dict[str, Delivery] = {}
+    for fact in facts:
+        delivery = by_id.get(fact.delivery_id) if fact.delivery_id else by_name.get(fact.provider_message_id)
+        # An event never touches another tenant's row, whatever its tags say.
+        if delivery is None or (fact.delivery_id and fact.tenant_hex != delivery.tenant_id.hex):
+            metrics.orphan_facts.inc()
+        else:
+            found[fact.dedupe_key] = delivery
+    return found
+
+
+def _targets(facts: Sequence[Fact], deliveries: Mapping[str, Delivery]) -> list[Target]:
+    recipients: dict[UUID, list[Recipient]] = defaultdict(list)
+    wanted = {delivery.pk for delivery in deliveries.values()}
+    for recipient in Recipient.across_tenants.filter(delivery_id__in=wanted).order_by("position"):
+        recipients[recipient.delivery_id].append(recipient)
+    return [
+        Target(fact, delivery, recipient)
+        for fact in facts
+        if (delivery := deliveries.get(fact.dedupe_key)) and fact.kind in consequences.EVENT_TYPES
+        for recipient in _meant(fact, recipients[delivery.pk])
+    ]
+
+
+def _meant(fact: Fact, recipients: Sequence[Recipient]) -> list[Recipient]:
+    if fact.address is not None:
+        return [one for one in recipients if one.address.lower() == fact.address.lower()]
+    if fact.kind in _EVERYBODY:
+        return [one for one in recipients if one.status != Status.SUPPRESSED]
+    return list(recipients[:1])  # an open or click of one among several: SES does not say whose
+
+
+def _prove_sent(targets: Sequence[Target], *, now: datetime) -> None:
+    """Every event proves that the provider accepted the mail; that beats what we believed."""
+    unproved = {t.delivery.pk: t for t in targets if t.delivery.state != Status.SENT and t.fact.fence is not None}
+    transitions.move([_proof(target) for target in unproved.values()], now=now)
+
+
+def _proof(target: Target) -> Move:
+    delivery, fact = target.delivery, target.fact
+    return Move(
+        delivery_id=delivery.pk,
+        message_id=delivery.message_id,
+        tenant_id=delivery.tenant_id,
+        test=delivery.test,
+        fence=fact.fence or 0,
+        source=Status(delivery.state),
+        input=Input.PROVED_SENT,
+        attempt=AttemptResult(
+            outcome=AttemptOutcome.SENT,
+            settled_by=SettledBy.EVENT,
+            provider_message_id=fact.provider_message_id,
+        ),
+    )
+
+
+def _record(targets: Sequence[Target], *, now: datetime) -> list[Target]:
+    """Record an event for each target; those that were not known yet."""
+    by_key = {_dedupe_key(target): target for target in targets}
+    events = {key: _event(target) for key, target in by_key.items()}
+    fresh = record(list(events.values()), now=now)
+    return [by_key[key] for key, event in events.items() if event.event_id in fresh]
+
+
+def _dedupe_key(target: Target) -> str:
+    if target.fact.kind == FactKind.SENT:
+        return transitions.sent_key(target.recipient.pk, target.fact.provider_message_id)
+    return f"{target.fact.dedupe_key}:{target.recipient.pk}"[:200]
+
+
+def _event(target: Target) -> NewEvent:
+    fact, recipient = target.fact, target.recipient
+    rise = consequences.rise(fact)
+    status = rise.status if rise.status and rise.rank > recipient.rank else recipient.status or Status.SENT
+    return NewEvent(
+        tenant_id=recipient.tenant_id,
+        test=target.delivery.test,
+        message_id=recipient.message_id,
+        recipient_id=recipient.pk,
+        type=consequences.EVENT_TYPES[fact.kind],
+        status=str(status),
+        source="ses",
+        data=consequences.own_data(fact),
+        occurred_at=fact.occurred_at,
+        dedupe_key=_dedupe_key(target),
+    )
+
+
+def _raise_recipients(targets: Sequence[Target]) -> None:
+    highest: dict[UUID, rows.Raised] = {}
+    for target in targets:
+        rise = consequences.rise(target.fact)
+        known = highest.get(target.recipient.pk)
+        if rise.status and (known is None or rise.rank > known.rank):
+            highest[target.recipient.pk] = rows.Raised(
+                recipient_id=target.recipient.pk,
+                status=rise.status,
+                rank=rise.rank,
+                reason=rise.reason,
+                bounce_type=rise.bounce_type,
+                at=target.fact.occurred_at,
+            )
+    rows.raise_recipients(list(highest.values()))
+
+
+def _count_engagement(targets: Sequence[Target]) -> None:
+    opens = [target.recipient for target in targets if target.fact.kind == FactKind.OPENED]
+    clicks = [target.recipient for target in targets if target.fact.kind == FactKind.CLICKED]
+    rows.count_opens(opens)
+    rows.count_clicks(clicks)
+
+
+def _suppress(targets: Sequence[Target], *, now: datetime) -> None:
+    """The bounced or complaining recipient only; test traffic never adds a suppression."""
+    live = [target for target in targets if not target.delivery.test]
+    added = [
+        NewSuppression(
+            tenant_id=target.recipient.tenant_id,
+            address=target.recipient.address,
+            origin=origin,
+            source_id=target.recipient.message_id,
+            evidence=str(target.fact.detail.get("message") or target.fact.detail.get("type") or ""),
+        )
+        for target in live
+        if (origin := suppresses(target.fact))
+    ]
+    suppress(added + soft_bounces.repeated([(t.recipient, t.fact) for t in live], now=now), now=now)

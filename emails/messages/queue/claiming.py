@@ -1,0 +1,195 @@
+"""The claim: which lanes have work, a fair batch of one lane, and its way to `sending` with the attempts journalled."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection
+
+from emails.messages.models import Attempt, Delivery, Recipient
+from emails.messages.moves import AttemptOutcome
+from mailgrid.core.bells import Priority
+from mailgrid.core.ids import uuid7
+from mailgrid.core.sql import adapted, holes, insert_rows, read_time, read_uuid
+from mailgrid.core.vocabulary import Status
+
+LEASE_SECONDS: Final = 90  # above compose 10 s + connect 3 s + read 20 s, with room for a batch
+NOBODY: Final = UUID(int=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picked:
+    """A queued delivery, locked, with every fact a guard needs. `fence` is that of the claim before."""
+
+    delivery_id: UUID
+    message_id: UUID
+    tenant_id: UUID
+    test: bool
+    stream_id: UUID
+    transport_id: UUID
+    fence: int
+    attempts: int
+    at_most_once: bool
+    cancel_requested: bool
+    suspect: bool
+    crashes: int
+    expires_at: datetime
+    stream: str
+    stream_paused: bool
+    stream_rate: float | None
+    configuration_set: str
+    sensitive: bool
+    tenant_paused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingRecipient:
+    """A recipient that the delivery is still for."""
+
+    id: UUID
+    delivery_id: UUID
+    kind: str
+    address: str
+    name: str
+
+
+_COLUMNS = """d.id, d.message_id, d.tenant_id, d.test, d.stream_id, d.transport_id, d.fence, d.attempts,
+    d.at_most_once, d.cancel_requested, d.suspect, d.crashes, d.expires_at, s.name, s.paused, s.rate_per_second,
+    s.configuration_set, s.sensitive, (t.paused OR t.status <> 'active')"""
+_FACTS = """JOIN emails_stream s ON s.id = d.stream_id JOIN tenants_tenant t ON t.id = d.tenant_id"""
+_LANE = "state = 'queued' AND NOT suspect AND priority = %s AND transport_id = %s"
+
+# One index hop per tenant, not one per row: a backlog of one tenant costs the others nothing.
+_FAIR_BATCH = f"""
+WITH RECURSIVE ring (tenant_id) AS (
+    SELECT (SELECT tenant_id FROM emails_delivery
+             WHERE {_LANE} AND tenant_id > %s ORDER BY tenant_id LIMIT 1)
+  UNION ALL
+    SELECT (SELECT tenant_id FROM emails_delivery
+             WHERE {_LANE} AND tenant_id > ring.tenant_id ORDER BY tenant_id LIMIT 1)
+      FROM ring WHERE ring.tenant_id IS NOT NULL),
+turn AS (SELECT tenant_id FROM ring WHERE tenant_id IS NOT NULL AND tenant_id <= %s LIMIT %s),
+picked AS (
+    SELECT d.id FROM turn CROSS JOIN emails_delivery d WHERE d.id IN (
+        SELECT x.id FROM emails_delivery x
+         WHERE x.state = 'queued' AND NOT x.suspect AND x.priority = %s AND x.transport_id = %s
+           AND x.tenant_id = turn.tenant_id ORDER BY x.due_at
+         LIMIT max(1, %s / (SELECT count(*) FROM turn))))
+SELECT {_COLUMNS} FROM picked JOIN emails_delivery d ON d.id = picked.id {_FACTS}
+ ORDER BY d.due_at LIMIT %s"""  # noqa: S608 - fixed text
+
+_SUSPECT = f"""
+SELECT {_COLUMNS} FROM emails_delivery d {_FACTS}
+ WHERE d.state = 'queued' AND d.suspect AND d.priority = %s ORDER BY d.due_at LIMIT 1"""  # noqa: S608 - fixed text
+
+
+def lanes(priority: Priority) -> list[UUID]:
+    """The transports that have queued mail of this priority. Takes no lock: an idle worker disturbs nobody."""
+    found: list[UUID] = []
+    last = NOBODY
+    while True:
+        rows = Delivery.across_tenants.filter(state=Status.QUEUED, priority=priority, transport_id__gt=last)
+        transport_id = rows.order_by("transport_id").values_list("transport_id", flat=True).first()
+        if transport_id is None:
+            return found
+        found.append(transport_id)
+        last = transport_id
+
+
+def pick(*, priority: Priority, transport_id: UUID, after_tenant: UUID, limit: int) -> list[Picked]:
+    """A fair batch of one lane, locked: tenants in turn from `after_tenant`, each with an equal share.
+
+    Call inside the transaction of `journal`. Crosses tenants by design.
+    """
+    everybody = UUID(int=2**128 - 1)
+    picked = _pick_between(priority, transport_id, after_tenant, everybody, limit)
+    if len(picked) < limit and after_tenant != NOBODY:  # close the ring
+        picked += _pick_between(priority, transport_id, NOBODY, after_tenant, limit - len(picked))
+    return picked
+
+
+def pick_suspect(priority: Priority) -> list[Picked]:
+    """At most one delivery that may have ended its process before; it is claimed alone."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SUSPECT, [int(priority)])
+        return [_picked(row) for row in cursor.fetchall()]
+
+
+def _pick_between(
+    priority: Priority, transport_id: UUID, after: UUID, upto: UUID, limit: int
+) -> list[Picked]:
+    transport, start, end = adapted(Delivery, "id", (transport_id, after, upto))
+    lane = [int(priority), transport]
+    parameters = [*lane, start, *lane, end, limit, *lane, limit, limit]
+    with connection.cursor() as cursor:
+        cursor.execute(_FAIR_BATCH, parameters)
+        return [_picked(row) for row in cursor.fetchall()]
+
+
+def _picked(row: Sequence[Any]) -> Picked:
+    return Picked(
+        delivery_id=read_uuid(row[0]),
+        message_id=read_uuid(row[1]),
+        tenant_id=read_uuid(row[2]),
+        test=bool(row[3]),
+        stream_id=read_uuid(row[4]),
+        transport_id=read_uuid(row[5]),
+        fence=row[6],
+        attempts=row[7],
+        at_most_once=bool(row[8]),
+        cancel_requested=bool(row[9]),
+        suspect=bool(row[10]),
+        crashes=row[11],
+        expires_at=read_time(row[12]),
+        stream=row[13],
+        stream_paused=bool(row[14]),
+        stream_rate=row[15],
+        configuration_set=row[16],
+        sensitive=bool(row[17]),
+        tenant_paused=bool(row[18]),
+    )
+
+
+def pending_recipients(delivery_ids: Sequence[UUID]) -> list[PendingRecipient]:
+    """The recipients of these deliveries that nothing has happened to yet, in the order of the envelope."""
+    rows = Recipient.across_tenants.filter(delivery_id__in=delivery_ids, rank=0)
+    columns = rows.order_by("position").values_list("id", "delivery_id", "kind", "address", "name")
+    return [
+        PendingRecipient(id=id_, delivery_id=delivery_id, kind=kind, address=address, name=name)
+        for id_, delivery_id, kind, address, name in columns
+    ]
+
+
+def journal(picked: Sequence[Picked], *, now: datetime) -> None:
+    """To `sending` under a lease, fence raised, with one attempt `started` each: before any byte leaves."""
+    if not picked:
+        return
+    ids = adapted(Delivery, "id", (row.delivery_id for row in picked))
+    (lease_until,) = adapted(Delivery, "lease_until", [now + timedelta(seconds=LEASE_SECONDS)])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE emails_delivery SET state = 'sending', fence = fence + 1, attempts = attempts + 1,"
+            f" lease_until = %s WHERE id IN ({holes(ids)})",  # noqa: S608 - placeholders only
+            [lease_until, *ids],
+        )
+    insert_rows(
+        Attempt,
+        (
+            "id",
+            "delivery_id",
+            "fence",
+            "outcome",
+            "settled_by",
+            "at",
+            "provider_message_id",
+            "error_class",
+            "error_code",
+            "error_message",
+        ),
+        [
+            (uuid7(), row.delivery_id, row.fence + 1, AttemptOutcome.STARTED.value, "", now, "", "", "", "")
+            for row in picked
+        ],
+    )

@@ -1,0 +1,72 @@
+"""What providers' facts change in recipients and messages: ranks that rise, counters that grow."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection
+
+from emails.messages.models import Message, Recipient
+from mailgrid.core.sql import values_table
+from mailgrid.core.vocabulary import Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raised:
+    """A recipient's new status, if its rank is higher than what it has."""
+
+    recipient_id: UUID
+    status: Status
+    rank: int
+    reason: str
+    bounce_type: str
+    at: datetime
+
+
+def raise_recipients(raised: Sequence[Raised]) -> None:
+    """Lift recipients up the lattice, in one statement; an equal or lower rank changes nothing."""
+    if not raised:
+        return
+    columns = {
+        "id": "id",
+        "status": "status",
+        "rank": "rank",
+        "reason": "reason",
+        "bounce_type": "bounce_type",
+        "at": "status_at",
+    }
+    rows = [(r.recipient_id, r.status.value, r.rank, r.reason, r.bounce_type, r.at) for r in raised]
+    table, parameters = values_table("v", Recipient, columns, rows)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""WITH {table} UPDATE emails_recipient SET status = v.status, rank = v.rank, reason = v.reason,
+                bounce_type = v.bounce_type, status_at = v.at
+                FROM v WHERE emails_recipient.id = v.id AND emails_recipient.rank < v.rank""",  # noqa: S608
+            parameters,
+        )
+
+
+def count_opens(recipients: Sequence[Recipient]) -> None:
+    """One more open for each mention of a recipient."""
+    _count(recipients, column="opens", flag="opened")
+
+
+def count_clicks(recipients: Sequence[Recipient]) -> None:
+    """One more click for each mention of a recipient."""
+    _count(recipients, column="clicks", flag="clicked")
+
+
+def _count(recipients: Sequence[Recipient], *, column: str, flag: str) -> None:
+    if not recipients:
+        return
+    hits = Counter(recipient.pk for recipient in recipients)
+    table, parameters = values_table("v", Recipient, {"id": "id", "hits": "opens"}, list(hits.items()))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""WITH {table} UPDATE emails_recipient SET {column} = {column} + v.hits
+                FROM v WHERE emails_recipient.id = v.id""",  # noqa: S608 - fixed column names
+            parameters,
+        )
+    Message.across_tenants.filter(pk__in={one.message_id for one in recipients}).update(**{flag: True})

@@ -1,0 +1,155 @@
+"""What the sweep looks for: rows whose time has come, in chunks bounded by `limit`, as moves to apply.
+
+Each of these crosses tenants by design. They only read; a move that somebody else made first changes nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from django.db.models import F, Q, QuerySet
+
+from emails.messages.lifecycle import WAITING, Input
+from emails.messages.models import Delivery
+from emails.messages.moves import AttemptOutcome, AttemptResult, Move
+from mailgrid.core.bells import Priority
+from mailgrid.core.vocabulary import HoldReason, Status
+
+_COLUMNS: Final = ("id", "message_id", "tenant_id", "test", "fence", "state", "suspect", "crashes")
+
+
+def moves(rows: QuerySet[Any], step: Input, *, limit: int, **extra: Any) -> list[Move]:
+    """The same step for up to `limit` of these deliveries."""
+    return [
+        Move(
+            delivery_id=id_,
+            message_id=message_id,
+            tenant_id=tenant_id,
+            test=test,
+            fence=fence,
+            source=Status(state),
+            input=step,
+            suspect=suspect,
+            crashes=crashes,
+            **extra,
+        )
+        for id_, message_id, tenant_id, test, fence, state, suspect, crashes in rows.values_list(*_COLUMNS)[:limit]
+    ]
+
+
+def due(*, now: datetime, limit: int) -> list[Move]:
+    """Scheduled and deferred rows whose time has come, oldest first, up to `limit` for each priority."""
+    waiting = Delivery.across_tenants.filter(state__in=[Status.SCHEDULED, Status.DEFERRED], due_at__lte=now)
+    return [
+        move
+        for priority in Priority
+        for move in moves(waiting.filter(priority=priority).order_by("due_at"), Input.DUE, limit=limit)
+    ]
+
+
+def leases_ended(*, now: datetime, limit: int, wait: Mapping[Priority, timedelta]) -> list[Move]:
+    """Claimed rows whose worker is gone: in doubt, and suspect; asked or awaited `wait` from now.
+
+    Only a crash while alone (already suspect) counts, because a process takes up to 49 innocent ones with it.
+    """
+    over = Delivery.across_tenants.filter(state=Status.SENDING, lease_until__lt=now).order_by("lease_until")
+    columns = (*_COLUMNS, "priority")
+    return [
+        Move(
+            delivery_id=id_,
+            message_id=message_id,
+            tenant_id=tenant_id,
+            test=test,
+            fence=fence,
+            source=Status.SENDING,
+            input=Input.LOST,
+            due_at=now + wait[Priority(priority)],
+            suspect=True,
+            crashes=crashes + int(suspect),
+            attempt=AttemptResult(outcome=AttemptOutcome.IN_DOUBT, error_code="lease_ended"),
+        )
+        for id_, message_id, tenant_id, test, fence, _, suspect, crashes, priority in over.values_list(*columns)[:limit]
+    ]
+
+
+def expired(*, now: datetime, limit: int) -> list[Move]:
+    """Waiting and held rows that must not be sent any more."""
+    late = Delivery.across_tenants.filter(state__in=[*WAITING, Status.HELD], expires_at__lte=now)
+    return moves(late.order_by("expires_at"), Input.EXPIRED, limit=limit)
+
+
+def releasable(*, now: datetime, limit: int) -> list[Move]:
+    """Held rows whose reason has ended by itself: the tenant or stream they waited for goes on."""
+    held = Delivery.across_tenants.filter(state=Status.HELD)
+    ended = held.filter(
+        Q(hold_reason=HoldReason.STREAM_PAUSED, stream__paused=False)
+        | Q(hold_reason=HoldReason.TENANT_PAUSED, tenant__paused=False, tenant__status="active")
+    )
+    return moves(ended.order_by("id"), Input.RELEASED, limit=limit, due_at=now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """A delivery in doubt whose time to be decided has come."""
+
+    delivery_id: UUID
+    message_id: UUID
+    tenant_id: UUID
+    test: bool
+    transport_id: UUID
+    fence: int
+    priority: Priority
+    at_most_once: bool
+    cancel_requested: bool
+    suspect: bool
+    crashes: int
+    lost_at: datetime
+
+
+def doubts(*, now: datetime, limit: int) -> list[Doubt]:
+    """Deliveries in doubt that are due for a decision, oldest first."""
+    rows = Delivery.across_tenants.filter(state=Status.IN_DOUBT, due_at__lte=now).order_by("due_at")
+    found = rows.filter(journal__fence=F("fence")).values_list(
+        "id",
+        "message_id",
+        "tenant_id",
+        "test",
+        "transport_id",
+        "fence",
+        "priority",
+        "at_most_once",
+        "cancel_requested",
+        "suspect",
+        "crashes",
+        "journal__at",
+    )
+    return [
+        Doubt(
+            delivery_id=row[0],
+            message_id=row[1],
+            tenant_id=row[2],
+            test=row[3],
+            transport_id=row[4],
+            fence=row[5],
+            priority=Priority(row[6]),
+            at_most_once=row[7],
+            cancel_requested=row[8],
+            suspect=row[9],
+            crashes=row[10],
+            lost_at=row[11],
+        )
+        for row in found[:limit]
+    ]
+
+
+def end_all_leases(*, now: datetime) -> int:
+    """At the start of a process that is known to be the only one: whoever held a lease is dead."""
+    return Delivery.across_tenants.filter(state=Status.SENDING).update(lease_until=now - timedelta(seconds=1))
+
+
+def priorities_with_work() -> list[Priority]:
+    """The priorities that have queued mail."""
+    queued = Delivery.across_tenants.filter(state=Status.QUEUED)
+    return [priority for priority in Priority if queued.filter(priority=priority).exists()]

@@ -1,0 +1,114 @@
+"""Read messages: one, or a page of them, with a constant number of queries."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from uuid import UUID
+
+from django.db.models import Prefetch, Q, QuerySet
+
+from emails.messages.lifecycle import statuses_of
+from emails.messages.models import Delivery, Message, Recipient
+from mailgrid.core.errors import NotFound
+from mailgrid.core.ids import parse_uuid
+from mailgrid.core.vocabulary import Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageFilter:
+    """What a list asks for; None and empty ask for nothing."""
+
+    status: list[str]
+    last_event: list[str]
+    source: list[str]
+    to: str | None = None
+    sender: str | None = None
+    stream: str | None = None
+    tag: str | None = None
+    batch_id: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def get_message(message_id: UUID | str) -> Message:
+    """A message of the tenant and mode in scope; raises `NotFound`, also for a malformed id."""
+    found: Message | None = Message.objects.filter(pk=parse_uuid(message_id)).select_related("stream").first()
+    if found is None:
+        raise NotFound("There is no such email.")
+    return found
+
+
+def recipients_of(message: Message) -> list[Recipient]:
+    """In the order of the envelope, with their deliveries."""
+    rows = Recipient.across_tenants.filter(message=message).select_related("delivery")
+    return list(rows.order_by("position"))
+
+
+def list_messages(wanted: MessageFilter) -> QuerySet[Message]:
+    """The messages in scope that pass the filter."""
+    rows: QuerySet[Message] = Message.objects.select_related("stream").defer("key_id")
+    if wanted.status:
+        rows = rows.filter(status__in=wanted.status)
+    if wanted.last_event:
+        rows = rows.filter(_any(_last_event(word) for word in wanted.last_event))
+    if wanted.source:
+        rows = rows.filter(source__in=wanted.source)
+    if wanted.to:
+        addressed = Recipient.objects.filter(address__iexact=wanted.to).values("message_id")
+        rows = rows.filter(pk__in=addressed)
+    if wanted.sender:
+        rows = rows.filter(Q(sender__iexact=wanted.sender) | Q(sender__iendswith=f"<{wanted.sender}>"))
+    return _narrow(rows, wanted)
+
+
+def _narrow(rows: QuerySet[Message], wanted: MessageFilter) -> QuerySet[Message]:
+    if wanted.stream:
+        stream_id = parse_uuid(wanted.stream)
+        rows = rows.filter(stream_id=stream_id) if stream_id else rows.filter(stream__name=wanted.stream)
+    if wanted.tag:
+        rows = rows.filter(tagged(wanted.tag))
+    if wanted.batch_id:
+        rows = rows.filter(batch_id=wanted.batch_id)
+    if wanted.since:
+        rows = rows.filter(created_at__gte=wanted.since)
+    if wanted.until:
+        rows = rows.filter(created_at__lt=wanted.until)
+    return rows
+
+
+def tagged(tag: str, prefix: str = "") -> Q:
+    """Messages with the tag `name`, or `name:value`."""
+    name, given, value = tag.partition(":")
+    return Q(**{f"{prefix}tags__{name}": value}) if given else Q(**{f"{prefix}tags__has_key": name})
+
+
+def _last_event(word: str) -> Q:
+    statuses, opened, clicked = statuses_of(word)
+    wanted = Q(status__in=statuses)
+    if opened is not None:
+        wanted &= Q(opened=opened)
+    if clicked is not None:
+        wanted &= Q(clicked=clicked)
+    if word in statuses and opened is None and clicked is None:
+        wanted &= ~(Q(opened=True) | Q(clicked=True)) | ~Q(status__in=statuses_of("clicked")[0])
+    return wanted
+
+
+def _any(conditions: Iterable[Q]) -> Q:
+    return reduce(or_, conditions, Q(pk__in=[]))
+
+
+def count_accepted(tenant_id: UUID, since: datetime) -> int:
+    """Recipients of live messages accepted since then, suppressed ones excepted: what quotas count."""
+    rows = Recipient.across_tenants.filter(tenant_id=tenant_id, message__test=False, message__created_at__gte=since)
+    return rows.exclude(status=Status.SUPPRESSED).count()
+
+
+def with_story(rows: QuerySet[Message]) -> QuerySet[Message]:
+    """With deliveries, attempts and recipients, for pages that show everything."""
+    return rows.prefetch_related(
+        Prefetch("deliveries", Delivery.across_tenants.prefetch_related("journal").select_related("transport")),
+        Prefetch("recipients", Recipient.across_tenants.select_related("delivery").order_by("position")),
+    )

@@ -1,0 +1,1 @@
+"""The transport that captures instead of sending, and the simulator behind its addresses."""

@@ -1,0 +1,1 @@
+"""The timeline of one message: everything that happened and why."""

@@ -1,0 +1,1 @@
+"""Lanes of mail with one purpose and reputation; they decide priority, transport and duplicate policy."""

@@ -1,0 +1,1 @@
+"""The request side: check, accept, store. Never sends."""

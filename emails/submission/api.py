@@ -1,0 +1,281 @@
+"""The routes of sending: /emails and what may be done to an email."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.http import HttpResponse
+from django.urls import path
+from pydantic import BaseModel
+from rest_framework.request import Request
+
+from emails.messages.api import FILTERS, list_answer, one_answer
+from emails.messages.selectors import MessageFilter, list_messages
+from emails.submission import verbs
+from emails.submission.body import (
+    MAX_BATCH,
+    BatchBody,
+    BulkBody,
+    InvalidAttachment,
+    RescheduleBody,
+    ScheduleBody,
+    SendBody,
+)
+from emails.submission.preflight import Preflight, preflight
+from emails.submission.request import SubmitRequest
+from emails.submission.services import Accepted, Submitted, submit
+from mailgrid.core.errors import FieldError, Invalid, MailgridError
+from mailgrid.core.ids import parse_uuid
+from mailgrid.core.vocabulary import Source, Status
+from mailgrid.http.answers import answer
+from mailgrid.http.errors import Unreadable
+from mailgrid.http.reading import MEGABYTE, validate
+from mailgrid.http.views import Endpoint
+from tenants.tenancy.selectors import tenant_facts
+
+MAX_BULK = 100_000
+
+
+class SendEndpoint(Endpoint):
+    """What every sending route shares."""
+
+    body_limit = 45 * MEGABYTE
+
+    def accept(self, route: str, body: type[SendBody]) -> HttpResponse:
+        """Read one message, accept it once, answer with its id and what becomes of each recipient."""
+
+        return self.once(
+            route,
+            prepare=lambda: self.read(body).as_request(source=Source.API),
+            work=lambda wanted: _sent(submit(requests=[wanted], caller=self.caller, now=self.request_time)),
+            dedupe=self.dedupes,
+        )
+
+    @property
+    def dedupes(self) -> bool:
+        """Whether the tenant wants identical requests taken for repeats."""
+        return tenant_facts(self.caller.tenant_id).settings.dedupe_identical
+
+
+class Emails(SendEndpoint):
+    """Send one email; list what was sent."""
+
+    scopes = {"POST": "emails:send", "GET": "events:read"}
+    bodies = {"POST": SendBody}
+    filters = FILTERS
+
+    def post(self, request: Request) -> HttpResponse:  # noqa: ARG002
+        """Send one email."""
+        return self.accept("POST /emails", SendBody)
+
+    def get(self, request: Request) -> HttpResponse:
+        """List emails, newest first."""
+        return list_answer(request, self.request_time)
+
+
+class ScheduledEmails(SendEndpoint):
+    """Send one email later."""
+
+    scopes = {"POST": "emails:send"}
+    bodies = {"POST": ScheduleBody}
+
+    def post(self, request: Request) -> HttpResponse:  # noqa: ARG002
+        """Schedule one email: as POST /emails, with `scheduled_at` required."""
+        return self.accept("POST /emails/schedule", ScheduleBody)
+
+
+class EmailBatch(SendEndpoint):
+    """Send up to 500 emails in one transaction."""
+
+    scopes = {"POST": "emails:send"}
+    bodies: dict[str, type[BaseModel]] = {"POST": BatchBody}  # noqa: RUF012
+    body_limit = 50 * MEGABYTE
+    max_keys = 100_000
+
+    def post(self, request: Request) -> HttpResponse:
+        """Send 1 to 500 emails. `x-batch-validation: permissive` stores the good ones when some are wrong."""
+        mode = request.headers.get("x-batch-validation", "strict").lower()
+        if mode not in {"strict", "permissive"}:
+            raise Invalid("x-batch-validation must be strict or permissive.")
+
+        def work(candidates: Sequence[SubmitRequest | MailgridError]) -> dict[str, Any]:
+            strict = mode == "strict"
+            now = self.request_time
+            return _batch(submit(requests=candidates, caller=self.caller, now=now, batch=True, strict=strict))
+
+        return self.once("POST /emails/batch", prepare=self._candidates, work=work, dedupe=self.dedupes)
+
+    def _candidates(self) -> Sequence[SubmitRequest | MailgridError]:
+        items = self.json()
+        if not isinstance(items, list):
+            raise Unreadable("The body must be an array of emails.")
+        if not 1 <= len(items) <= MAX_BATCH:
+            raise Invalid(f"A batch has 1 to {MAX_BATCH} emails.")
+        return [self._candidate(item) for item in items]
+
+    def _candidate(self, item: Any) -> SubmitRequest | MailgridError:
+        try:
+            return validate(SendBody, item, now=self.request_time).as_request(source=Source.BATCH)
+        except (Invalid, InvalidAttachment) as error:
+            return error
+
+
+class EmailPreflight(SendEndpoint):
+    """Check one email without sending it."""
+
+    scopes = {"POST": "emails:send"}
+    bodies = {"POST": SendBody}
+
+    def post(self, request: Request) -> HttpResponse:  # noqa: ARG002
+        """Every check of a send; nothing is stored."""
+        try:
+            wanted = self.read(SendBody).as_request(source=Source.API)
+        except (Invalid, InvalidAttachment) as error:
+            return answer(_preflight_refused(error))
+        return answer(_preflight(preflight(request=wanted, caller=self.caller, now=self.request_time)))
+
+
+class BulkAction(Endpoint):
+    """Hold, release or cancel many emails."""
+
+    scopes = {"POST": "emails:send"}
+    bodies = {"POST": BulkBody}
+
+    def post(self, request: Request) -> HttpResponse:  # noqa: ARG002
+        """Act on the open emails that match a filter, at most 100,000."""
+        body = self.read(BulkBody)
+        chosen = {name: value for name, value in body.filter if value is not None}
+        if not chosen:
+            raise Invalid.field("filter", "missing_required_field", "Give at least one condition.")
+        if "batch_id" in chosen and (batch_id := parse_uuid(chosen["batch_id"])) is None:
+            raise Invalid.field("filter.batch_id", "not_found", "There is no such batch.")
+        if "batch_id" in chosen:
+            chosen["batch_id"] = batch_id
+        wanted = MessageFilter(status=[], last_event=[], source=[], **chosen)
+        matched = verbs.act_on_many(
+            action=body.action, messages=list_messages(wanted), now=self.request_time, limit=MAX_BULK
+        )
+        return answer({"object": "bulk_action", "action": body.action, "matched": matched})
+
+
+class Email(Endpoint):
+    """One email."""
+
+    scopes = {"GET": "events:read", "PATCH": "emails:send"}
+    bodies = {"PATCH": RescheduleBody}
+
+    def get(self, request: Request, email_id: str) -> HttpResponse:  # noqa: ARG002
+        """Read one email, with what became of each recipient."""
+        return one_answer(email_id)
+
+    def patch(self, request: Request, email_id: str) -> HttpResponse:  # noqa: ARG002
+        """Move a scheduled email to another time; `now` sends it."""
+        body = self.read(RescheduleBody)
+        message = verbs.reschedule(
+            message_id=email_id,
+            scheduled_at=body.scheduled_at,
+            expires_at=body.expires_at,
+            now=self.request_time,
+        )
+        return answer({"object": "email", "id": message.pk})
+
+
+class CancelEmail(Endpoint):
+    """Stop an email that has not left."""
+
+    scopes = {"POST": "emails:send"}
+
+    def post(self, request: Request, email_id: str) -> HttpResponse:  # noqa: ARG002
+        """Cancel what is still open of an email."""
+        message = verbs.cancel(message_id=email_id, now=self.request_time)
+        return answer({"object": "email", "id": message.pk, "status": message.status})
+
+
+class RetryEmail(Endpoint):
+    """Send again what was not sent."""
+
+    scopes = {"POST": "emails:send"}
+
+    def post(self, request: Request, email_id: str) -> HttpResponse:  # noqa: ARG002
+        """A new email to the recipients that failed, expired or are unknown."""
+
+        return self.once(
+            f"POST /emails/{email_id}/retry",
+            prepare=lambda: None,
+            work=lambda _: {
+                **_sent(verbs.send_again(message_id=email_id, caller=self.caller, now=self.request_time)),
+                "retry_of": email_id,
+            },
+        )
+
+
+def _sent(done: Submitted) -> dict[str, Any]:
+    accepted = done.accepted[0]
+    return {
+        "id": accepted.id,
+        "object": "email",
+        "status": accepted.status,
+        "recipients": _recipients(accepted),
+    }
+
+
+def _recipients(accepted: Accepted) -> list[dict[str, Any]]:
+    lines = []
+    for recipient in accepted.recipients:
+        status = Status.SUPPRESSED if recipient.suppressed else accepted.state
+        reason = recipient.suppressed or accepted.hold_reason
+        lines.append(
+            {"email": recipient.mailbox.address, "status": status} | ({"reason": reason} if reason else {})
+        )
+    return lines
+
+
+def _batch(done: Submitted) -> dict[str, Any]:
+    return {
+        "data": [{"id": one.id, "index": one.index, "status": one.status} for one in done.accepted],
+        "errors": [{"index": index, "message": error.message} for index, error in done.refused],
+        "batch_id": done.batch_id,
+    }
+
+
+def _preflight(verdict: Preflight) -> dict[str, Any]:
+    return {
+        "object": "preflight",
+        "ok": verdict.ok,
+        "size": verdict.size,
+        "recipients": [
+            {"email": address, "status": "suppressed" if reason else "queued"} | ({"reason": reason} if reason else {})
+            for address, reason in verdict.recipients
+        ],
+        "rendered": {"subject": verdict.subject, "html": verdict.html, "text": verdict.text},
+        "errors": [_item(error) for error in verdict.errors],
+        "warnings": [{"code": code, "message": message} for code, message in verdict.warnings],
+    }
+
+
+def _preflight_refused(error: MailgridError) -> dict[str, Any]:
+    items = error.errors or (FieldError("", error.name, error.message),)
+    return {
+        "object": "preflight",
+        "ok": False,
+        "size": 0,
+        "recipients": [],
+        "rendered": {"subject": None, "html": None, "text": None},
+        "errors": [_item(item) for item in items],
+        "warnings": [],
+    }
+
+
+def _item(error: FieldError) -> dict[str, str]:
+    return {"field": error.field, "code": error.code, "message": error.message}
+
+
+routes = [
+    path("emails", Emails.as_view()),
+    path("emails/batch", EmailBatch.as_view()),
+    path("emails/schedule", ScheduledEmails.as_view()),
+    path("emails/preflight", EmailPreflight.as_view()),
+    path("emails/bulk", BulkAction.as_view()),
+    path("emails/<str:email_id>", Email.as_view()),
+    path("emails/<str:email_id>/cancel", CancelEmail.as_view()),
+    path("emails/<str:email_id>/retry", RetryEmail.as_view()),
+]

@@ -1,0 +1,227 @@
+"""The request bodies of sending: what may be written, and how it becomes a `SubmitRequest`."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, RootModel, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from emails.composition.attachments import AttachmentRefused, read_attachment
+from emails.composition.envelope import Attachment
+from emails.composition.headers import HeaderRefused, check_headers, check_text
+from emails.messages.addresses import InvalidAddress, Mailbox, parse_mailbox
+from emails.submission.request import MAX_RECIPIENTS, SubmitRequest
+from mailgrid.core.bells import Priority
+from mailgrid.core.errors import FieldError, Invalid, MailgridError
+from mailgrid.core.vocabulary import Source
+from mailgrid.http.reading import Body
+from mailgrid.http.times import WireTime
+
+MAX_BATCH = 500
+MAX_BODY_BYTES = 2 * 1024 * 1024
+MAX_METADATA_BYTES = 4096
+
+
+class InvalidAttachment(MailgridError):
+    """An attachment that is not sent as it is."""
+
+    name = "invalid_attachment"
+
+
+def _mailbox(value: Any) -> Any:
+    if not isinstance(value, str):
+        raise PydanticCustomError("invalid_type", "Write an address as a string.")
+    try:
+        return parse_mailbox(value)
+    except InvalidAddress as error:
+        raise PydanticCustomError("invalid_email", "{reason}", {"reason": str(error)}) from None
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _checked(check: Callable[..., Any], *names: str) -> Callable[[Any], Any]:
+    def validate(value: Any) -> Any:
+        try:
+            return check(*names, value)
+        except HeaderRefused as error:
+            raise PydanticCustomError(
+                error.code,  # type: ignore[arg-type]
+                "{field}: {reason}",
+                {"field": error.name, "reason": str(error)},
+            ) from None
+
+    return AfterValidator(validate)  # type: ignore[return-value]
+
+
+def _priority(value: Any) -> Any:
+    if isinstance(value, str) and value.upper() in Priority.__members__:
+        return int(Priority[value.upper()])
+    if isinstance(value, int) and not isinstance(value, bool) and value in set(Priority):
+        return value
+    raise PydanticCustomError("invalid_choice", "priority is 0 to 3, or immediate, high, medium or low.")
+
+
+def _fits(limit: int) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if len(value) > limit or (not value.isascii() and len(value.encode()) > limit):
+            raise PydanticCustomError("too_long", "At most {limit} bytes.", {"limit": limit})
+        return value
+
+    return check
+
+
+AddressField = Annotated[
+    Mailbox,
+    BeforeValidator(_mailbox),
+    WithJsonSchema({"type": "string", "examples": ["Acme <hi@acme.com>"]}),
+]
+Addresses = Annotated[list[AddressField], BeforeValidator(_as_list), Field(max_length=MAX_RECIPIENTS)]
+PriorityField = Annotated[
+    int,
+    BeforeValidator(_priority),
+    WithJsonSchema({"enum": [0, 1, 2, 3, "immediate", "high", "medium", "low"]}),
+]
+Text = Annotated[str, AfterValidator(_fits(MAX_BODY_BYTES))]
+TagWord = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,256}$")]
+Scalar = str | int | float | bool | None
+
+
+class Tag(Body):
+    """A name and value by which mail is filtered and counted."""
+
+    name: TagWord
+    value: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,256}$")] | None = None
+
+
+class AttachmentBody(Body):
+    """A file, by its content in base64, as a data URI, or as a list of integers."""
+
+    content: str | list[int]
+    filename: str
+    content_type: str | None = None
+    content_id: str | None = None
+    inline_content_id: str | None = None
+
+    def read(self) -> Attachment:
+        """The attachment; raises `AttachmentRefused`."""
+        return read_attachment(
+            filename=self.filename,
+            content=self.content,
+            content_type=self.content_type,
+            content_id=self.content_id or self.inline_content_id,
+        )
+
+
+class SendBody(Body):
+    """One message."""
+
+    from_: Annotated[AddressField | None, Field(alias="from")] = None
+    to: Annotated[Addresses, Field(min_length=1)]
+    cc: Addresses | None = None
+    bcc: Addresses | None = None
+    reply_to: Annotated[Addresses, Field(max_length=5)] | None = None
+    subject: Annotated[str, _checked(check_text, "subject")]
+    html: Text | None = None
+    text: Text | None = None
+    headers: Annotated[dict[str, str], _checked(check_headers)] | None = None
+    attachments: Annotated[list[AttachmentBody], Field(max_length=20)] | None = None
+    tags: Annotated[list[Tag], Field(max_length=20)] | None = None
+    metadata: Annotated[dict[Annotated[str, Field(max_length=64)], Scalar], Field(max_length=50)] | None = None
+    scheduled_at: WireTime | None = None
+    expires_at: WireTime | None = None
+    stream: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+    priority: PriorityField | None = None
+    track_opens: bool | None = None
+    track_clicks: bool | None = None
+
+    @model_validator(mode="after")
+    def _check_together(self) -> "SendBody":
+        if self.html is None and self.text is None:
+            raise PydanticCustomError("invalid_type", "Give at least one of html and text.")
+        names = [tag.name for tag in self.tags or []]
+        if len(set(names)) < len(names):
+            raise PydanticCustomError("mutually_exclusive", "A tag name is given twice.")
+        if any(name.lower().startswith("mg_") for name in names):
+            raise PydanticCustomError("reserved_name", "Tag names starting with mg_ are reserved.")
+        if self.track_opens or self.track_clicks:
+            raise PydanticCustomError("invalid_choice", "Tracking is not available in this version.")
+        return self
+
+    def as_request(self, *, source: Source) -> SubmitRequest:
+        """The message asked for; raises `Invalid` or `InvalidAttachment`."""
+        request = SubmitRequest(
+            sender=self.from_,
+            to=tuple(self.to),
+            cc=tuple(self.cc or ()),
+            bcc=tuple(self.bcc or ()),
+            reply_to=tuple(self.reply_to or ()),
+            subject=self.subject,
+            html=self.html,
+            text=self.text,
+            headers=self.headers or (),  # type: ignore[arg-type] - check_headers made it a tuple
+            attachments=self._read_attachments(),
+            tags={tag.name: tag.value for tag in self.tags or []},
+            metadata=self._checked_metadata(),
+            scheduled_at=self.scheduled_at,
+            expires_at=self.expires_at,
+            stream=self.stream,
+            priority=self.priority,
+            source=source,
+        )
+        if len(request.recipients) > MAX_RECIPIENTS:
+            raise Invalid.field("to", "too_many_recipients", f"At most {MAX_RECIPIENTS} addresses in to, cc and bcc.")
+        return request
+
+    def _read_attachments(self) -> tuple[Attachment, ...]:
+        read, refused = [], []
+        for place, attachment in enumerate(self.attachments or []):
+            try:
+                read.append(attachment.read())
+            except AttachmentRefused as error:
+                refused.append(FieldError(f"attachments[{place}]", "invalid_attachment", str(error)))
+        if refused:
+            raise InvalidAttachment(f"{refused[0].field}: {refused[0].message}", errors=refused)
+        return tuple(read)
+
+    def _checked_metadata(self) -> dict[str, Any]:
+        metadata = dict(self.metadata or {})
+        size = sum(len(key.encode()) + len(str(value).encode()) for key, value in metadata.items())
+        if size > MAX_METADATA_BYTES:
+            raise Invalid.field("metadata", "too_long", f"At most {MAX_METADATA_BYTES} bytes.")
+        return metadata
+
+
+class ScheduleBody(SendBody):
+    """One message for later."""
+
+    scheduled_at: WireTime
+
+
+class BatchBody(RootModel[list[SendBody]]):
+    """1 to 500 messages."""
+
+
+class RescheduleBody(Body):
+    """Another time; `now` sends it."""
+
+    scheduled_at: WireTime | None = None
+    expires_at: WireTime | None = None
+
+
+class BulkFilter(Body):
+    """Which open messages; at least one of these."""
+
+    stream: str | None = None
+    tag: str | None = None
+    batch_id: str | None = None
+    since: WireTime | None = None
+    until: WireTime | None = None
+
+
+class BulkBody(Body):
+    """Hold, release or cancel many messages at once."""
+
+    action: Annotated[str, Field(pattern="^(hold|release|cancel)$")]
+    filter: BulkFilter

@@ -1,0 +1,155 @@
+"""May this be sent, and how: the checks at acceptance, and what the answer to "not given" is.
+
+A `Desk` serves one request, also a batch of 500: whatever it looks up, it looks up once.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from emails.composition.size import MAX_MESSAGE_BYTES, estimate
+from emails.messages.addresses import Mailbox, parse_mailbox
+from emails.streams.defaults import MAX_AGE_SECONDS
+from emails.streams.models import Stream
+from emails.streams.selectors import effective_transport, stream_for
+from emails.submission.request import SubmitRequest
+from emails.transports.models import SANDBOX_ID, Transport
+from mailgrid.core.bells import Priority
+from mailgrid.core.callers import Caller
+from mailgrid.core.errors import Forbidden, Invalid, MailgridError, NotFound
+from tenants.domains.selectors import verified_names
+from tenants.tenancy.selectors import tenant_facts
+
+MAX_AHEAD: Final = timedelta(days=365)
+PAST_IS_NOW: Final = timedelta(minutes=5)
+
+
+class InvalidFrom(MailgridError):
+    """`from` is missing, or its domain is not verified for the tenant."""
+
+    name = "invalid_from_address"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Everything that was left open in a request, decided. `size` bounds the finished mail, in bytes."""
+
+    request: SubmitRequest
+    stream: Stream
+    transport: Transport | None
+    transport_id: object
+    sender: Mailbox
+    reply_to: tuple[Mailbox, ...]
+    priority: Priority
+    scheduled_at: datetime | None
+    due_at: datetime
+    expires_at: datetime
+    size: int
+
+
+class Desk:
+    """Judges the messages of one request for one caller."""
+
+    def __init__(self, caller: Caller, *, now: datetime) -> None:
+        self.caller = caller
+        self.now = now
+        self.tenant = tenant_facts(caller.tenant_id)
+        self._streams: dict[str, Stream | MailgridError] = {}
+        self._transports: dict[object, Transport] = {}
+        self._verified: frozenset[str] | None = None
+
+    def decide(self, request: SubmitRequest) -> Decision:
+        """The decision, or the error that refuses the message."""
+        stream = self._stream(request.stream)
+        sender = self._sender(request, stream)
+        priority = Priority(stream.priority if request.priority is None else request.priority)
+        scheduled_at = self._scheduled_at(request)
+        due_at = scheduled_at or self.now
+        transport = None if self.caller.test else self._transport(stream)
+        return Decision(
+            request=request,
+            stream=stream,
+            transport=transport,
+            transport_id=transport.pk if transport else SANDBOX_ID,
+            sender=sender,
+            reply_to=request.reply_to or _optional(stream.default_reply_to),
+            priority=priority,
+            scheduled_at=scheduled_at,
+            due_at=due_at,
+            expires_at=self._expires_at(request, stream, priority, due_at),
+            size=_size(request, sender),
+        )
+
+    def _stream(self, name: str | None) -> Stream:
+        wanted = name or self.tenant.settings.default_stream
+        if wanted not in self._streams:
+            self._streams[wanted] = self._find_stream(wanted)
+        found = self._streams[wanted]
+        if isinstance(found, MailgridError):
+            raise found
+        return found
+
+    def _find_stream(self, wanted: str) -> Stream | MailgridError:
+        try:
+            stream = stream_for(self.caller.tenant_id, wanted)
+        except NotFound:
+            return Invalid.field("stream", "not_found", "There is no such stream.")
+        if not stream.enabled:
+            return Invalid.field("stream", "stream_disabled", "This stream is disabled.")
+        return stream
+
+    def _transport(self, stream: Stream) -> Transport:
+        if stream.pk not in self._transports:
+            self._transports[stream.pk] = effective_transport(stream)
+        return self._transports[stream.pk]
+
+    def _sender(self, request: SubmitRequest, stream: Stream) -> Mailbox:
+        sender = request.sender or next(iter(_optional(stream.default_from)), None)
+        if sender is None:
+            raise InvalidFrom("from is missing, and the stream has no default_from.")
+        if self._verified is None:
+            self._verified = verified_names(self.caller.tenant_id)
+        if sender.domain not in self._verified:
+            raise InvalidFrom(f"The domain {sender.domain} is not verified for this tenant.")
+        allowed = self.caller.allowed_domains
+        if allowed is not None and sender.domain not in allowed:
+            raise Forbidden(f"This key may not send from {sender.domain}.")
+        return sender
+
+    def _scheduled_at(self, request: SubmitRequest) -> datetime | None:
+        wanted = request.scheduled_at
+        if wanted is None:
+            return None
+        if wanted < self.now - PAST_IS_NOW:
+            raise Invalid.field("scheduled_at", "out_of_range", "This time has passed.")
+        if wanted > self.now + MAX_AHEAD:
+            raise Invalid.field("scheduled_at", "out_of_range", "At most 365 days ahead.")
+        return wanted if wanted > self.now else None
+
+    def _expires_at(
+        self, request: SubmitRequest, stream: Stream, priority: Priority, due_at: datetime
+    ) -> datetime:
+        if request.expires_at is None:
+            return due_at + timedelta(seconds=stream.max_age_seconds or MAX_AGE_SECONDS[priority])
+        if request.expires_at <= due_at:
+            raise Invalid.field("expires_at", "out_of_range", "Must be after scheduled_at, and in the future.")
+        if request.expires_at > due_at + MAX_AHEAD:
+            raise Invalid.field("expires_at", "out_of_range", "At most 365 days after it is due.")
+        return request.expires_at
+
+
+def _optional(text: str | None) -> tuple[Mailbox, ...]:
+    return (parse_mailbox(text),) if text else ()
+
+
+def _size(request: SubmitRequest, sender: Mailbox) -> int:
+    size = estimate(
+        mailboxes=(sender, *request.to, *request.cc, *request.reply_to),
+        subject=request.subject,
+        bodies=[body for body in (request.html, request.text) if body],
+        headers=request.headers,
+        files=[(file.filename, len(file.content)) for file in request.attachments],
+    )
+    if size > MAX_MESSAGE_BYTES:
+        raise Invalid("The finished mail would exceed 40 MB.", errors=())
+    return size

@@ -1,0 +1,302 @@
+"""Accept: judge, store, ring. When `submit` returns, the messages are durable; it never sends."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from emails.composition import plaintext
+from emails.events.services import NewEvent, record
+from emails.events.transitions import suppression_data
+from emails.messages import content as contents
+from emails.messages.content import Content
+from emails.messages.lifecycle import EVENT_OF
+from emails.messages.queue import intake
+from emails.messages.queue.intake import NewMessage, NewRecipient
+from emails.sandbox import simulator
+from emails.submission.policy import Decision, Desk
+from emails.submission.request import SubmitRequest
+from emails.suppressions.selectors import which_are_suppressed
+from emails.transports.models import Transport
+from mailgrid.core import metrics
+from mailgrid.core.bells import Priority, ring
+from mailgrid.core.callers import Caller
+from mailgrid.core.errors import FieldError, Invalid, MailgridError
+from mailgrid.core.ids import uuid7
+from mailgrid.core.vocabulary import HoldReason, Status, SuppressedReason
+from tenants.quotas.services import (
+    DailyQuotaExceeded,
+    MonthlyQuotaExceeded,
+    consume,
+    give_back_recipients,
+    refund,
+    take_recipients,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """One stored message, as its sender is told: `scheduled`, `suppressed` or `queued`."""
+
+    index: int
+    id: UUID
+    status: Status
+    recipients: tuple[NewRecipient, ...]
+    state: Status
+    hold_reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted:
+    """What became of a request: accepted messages in input order, and the errors of the others by index."""
+
+    accepted: tuple[Accepted, ...]
+    refused: tuple[tuple[int, MailgridError], ...]
+    batch_id: UUID | None
+
+
+Candidate = SubmitRequest | MailgridError
+
+
+def submit(
+    *,
+    requests: Sequence[Candidate],
+    caller: Caller,
+    now: datetime,
+    batch: bool = False,
+    strict: bool = True,
+    retry_of: UUID | None = None,
+) -> Submitted:
+    """Judge and store messages in one transaction. A candidate that is already an error is passed on as refused.
+
+    With `strict` one refused message refuses all. Raises that, and what refuses the request as a whole: rate limits,
+    quotas.
+    """
+    desk = Desk(caller, now=now)
+    decided, refused = _judge(desk, requests)
+    if strict and refused:
+        raise _whole_refusal(refused, batch=batch)
+    reasons = suppression_reasons([decision for _, decision in decided], caller, now=now)
+    batch_id = uuid7() if batch else None
+    with _allowance(desk, [decision for _, decision in decided], reasons) as over_quota:
+        messages = [
+            (index, _message(desk, decision, reasons, over_quota=over_quota, batch_id=batch_id, retry_of=retry_of))
+            for index, decision in decided
+        ]
+        _store([message for _, message in messages], now=now)
+    return Submitted(
+        accepted=tuple(_accepted(index, message) for index, message in messages),
+        refused=tuple(refused),
+        batch_id=batch_id,
+    )
+
+
+def _judge(
+    desk: Desk, requests: Sequence[Candidate]
+) -> tuple[list[tuple[int, Decision]], list[tuple[int, MailgridError]]]:
+    decided, refused = [], []
+    for index, request in enumerate(requests):
+        if isinstance(request, MailgridError):
+            refused.append((index, request))
+            continue
+        try:
+            decided.append((index, desk.decide(request)))
+        except MailgridError as error:
+            refused.append((index, error))
+    return decided, refused
+
+
+def _whole_refusal(refused: Sequence[tuple[int, MailgridError]], *, batch: bool) -> MailgridError:
+    """The error of the only message; for a batch one error that names every wrong item."""
+    if not batch:
+        return refused[0][1]
+    items = [
+        FieldError(f"[{index}]{'.' if item.field else ''}{item.field}", item.code, item.message)
+        for index, error in refused
+        for item in error.errors or [FieldError("", error.name, error.message)]
+    ]
+    return Invalid(f"{items[0].field}: {items[0].message}", errors=items[:100])
+
+
+@contextmanager
+def _allowance(desk: Desk, decisions: Sequence[Decision], reasons: Mapping[tuple[UUID, str], str]) -> Iterator[bool]:
+    """Take the recipients' rate tokens and quota; both go back when nothing was stored.
+
+    Yields whether the tenant is over its quota and wants its mail held instead of refused.
+    """
+    everybody = [(d.stream.pk, mailbox.address) for d in decisions for _, mailbox in d.request.recipients]
+    counted = sum(1 for one in everybody if one not in reasons)
+    limits = {"tenant_id": desk.tenant.id, "test": desk.caller.test, "limits": desk.tenant.limits}
+    quota: dict[str, Any] = {"tenant": desk.tenant, "test": desk.caller.test, "count": counted, "now": desk.now}
+    take_recipients(**limits, count=len(everybody))
+    consumed = over = False
+    try:
+        try:
+            consumed = bool(counted) and consume(**quota)
+        except (DailyQuotaExceeded, MonthlyQuotaExceeded):
+            if desk.tenant.settings.over_quota == "reject":
+                raise
+            over = True
+        yield over
+    except BaseException:
+        give_back_recipients(**limits, count=len(everybody))
+        if consumed:
+            refund(**quota)
+        raise
+
+
+def suppression_reasons(decisions: Sequence[Decision], caller: Caller, *, now: datetime) -> dict[tuple[UUID, str], str]:
+    """The reason for each (stream, address) that must not get mail."""
+    asked = {
+        (caller.tenant_id, decision.stream.pk, mailbox.address)
+        for decision in decisions
+        for _, mailbox in decision.request.recipients
+    }
+    listed = which_are_suppressed(sorted(asked, key=str), now=now)
+    found = {(stream, address): why.reason for (_, stream, address), why in listed.items()}
+    for decision in decisions:
+        if decision.transport is None or decision.transport.kind == Transport.Kind.SANDBOX:
+            for _, mailbox in decision.request.recipients:
+                if simulator.outcome_of(mailbox.address) == "suppressed":
+                    found.setdefault((decision.stream.pk, mailbox.address), SuppressedReason.BOUNCE)
+    return found
+
+
+def _message(
+    desk: Desk,
+    decision: Decision,
+    reasons: dict[tuple[UUID, str], str],
+    *,
+    over_quota: bool,
+    batch_id: UUID | None,
+    retry_of: UUID | None,
+) -> NewMessage:
+    request, stream = decision.request, decision.stream
+    recipients = tuple(
+        NewRecipient(
+            id=uuid7(), kind=kind, mailbox=mailbox, suppressed=reasons.get((stream.pk, mailbox.address), "")
+        )
+        for kind, mailbox in request.recipients
+    )
+    state, hold_reason = _first_state(desk, decision, recipients, over_quota=over_quota)
+    return NewMessage(
+        id=uuid7(),
+        delivery_id=uuid7(),
+        tenant_id=desk.caller.tenant_id,
+        test=desk.caller.test,
+        stream_id=stream.pk,
+        transport_id=decision.transport_id,
+        priority=int(decision.priority),
+        at_most_once=stream.delivery == stream.Promise.AT_MOST_ONCE,
+        sensitive=stream.sensitive,
+        source=request.source,
+        state=state,
+        hold_reason=hold_reason,
+        sender=decision.sender,
+        reply_to=decision.reply_to,
+        recipients=recipients,
+        content=_content(desk, decision),
+        tags=request.tags,
+        metadata=request.metadata,
+        size=decision.size,
+        key_id=desk.caller.key_id,
+        batch_id=batch_id,
+        retry_of=retry_of,
+        request_id=desk.caller.request_id,
+        scheduled_at=decision.scheduled_at,
+        due_at=decision.due_at,
+        expires_at=decision.expires_at,
+    )
+
+
+def _first_state(
+    desk: Desk, decision: Decision, recipients: Sequence[NewRecipient], *, over_quota: bool
+) -> tuple[Status, str]:
+    if all(recipient.suppressed for recipient in recipients):
+        return Status.SUPPRESSED, ""
+    if over_quota:
+        return Status.HELD, HoldReason.QUOTA
+    if decision.scheduled_at is not None:
+        return Status.SCHEDULED, ""  # pauses are looked at again when it is due
+    if desk.tenant.paused:
+        return Status.HELD, HoldReason.TENANT_PAUSED
+    if decision.stream.paused:
+        return Status.HELD, HoldReason.STREAM_PAUSED
+    return Status.QUEUED, ""
+
+
+def _content(desk: Desk, decision: Decision) -> Content:
+    request = decision.request
+    text = request.text
+    if text is None and request.html is not None:
+        text = plaintext.from_html(request.html)
+    return Content(
+        subject=request.subject,
+        html=request.html,
+        text=text or None,
+        headers=request.headers,
+        attachments=tuple(
+            contents.store_attachment(
+                tenant_id=desk.caller.tenant_id,
+                filename=file.filename,
+                content_type=file.content_type,
+                content_id=file.content_id,
+                content=file.content,
+                sensitive=decision.stream.sensitive,
+            )
+            for file in request.attachments
+        ),
+    )
+
+
+def _store(messages: Sequence[NewMessage], *, now: datetime) -> None:
+    if not messages:
+        return
+    with transaction.atomic():
+        intake.store(messages, now=now)
+        record([event for message in messages for event in _events(message, now)], now=now)
+        for priority in sorted({m.priority for m in messages if m.state == Status.QUEUED}):
+            ring(Priority(priority).queue)
+    for message in messages:
+        metrics.accepted.labels(source=message.source).inc(len(message.recipients))
+
+
+def _events(message: NewMessage, now: datetime) -> list[NewEvent]:
+    return [_event(message, recipient, now) for recipient in message.recipients]
+
+
+def _event(message: NewMessage, recipient: NewRecipient, now: datetime) -> NewEvent:
+    status = Status.SUPPRESSED if recipient.suppressed else message.state
+    data: dict[str, Any] = {}
+    if recipient.suppressed:
+        data = {"suppressed": suppression_data(recipient.suppressed)}
+    elif status == Status.HELD:
+        data = {"held": {"reason": message.hold_reason}}
+    return NewEvent(
+        tenant_id=message.tenant_id,
+        test=message.test,
+        message_id=message.id,
+        recipient_id=recipient.id,
+        type=EVENT_OF[status],
+        status=status,
+        source="mailgrid",
+        data=data,
+        occurred_at=now,
+        dedupe_key=None,
+    )
+
+
+def _accepted(index: int, message: NewMessage) -> Accepted:
+    status = message.state if message.state in {Status.SCHEDULED, Status.SUPPRESSED} else Status.QUEUED
+    return Accepted(
+        index=index,
+        id=message.id,
+        status=status,
+        recipients=message.recipients,
+        state=message.state,
+        hold_reason=message.hold_reason,
+    )

@@ -1,0 +1,172 @@
+"""What a tenant may still do to an accepted message: cancel, reschedule, hold, release, send again."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from emails.composition.envelope import Attachment
+from emails.events import transitions
+from emails.events.services import NewEvent, record
+from emails.messages import content as contents
+from emails.messages.addresses import Mailbox, parse_mailbox
+from emails.messages.content import ContentGone
+from emails.messages.lifecycle import RETRYABLE, WAITING, Input
+from emails.messages.models import Delivery, Message, Recipient
+from emails.messages.queue import passes
+from emails.messages.selectors import get_message, recipients_of
+from emails.submission.policy import MAX_AHEAD, PAST_IS_NOW
+from emails.submission.request import SubmitRequest
+from emails.submission.services import Submitted, submit
+from mailgrid.core.bells import Priority, ring
+from mailgrid.core.callers import Caller
+from mailgrid.core.errors import Conflict, Invalid
+from mailgrid.core.vocabulary import EventType, HoldReason, Source, Status
+
+_CHUNK = 500
+
+
+def cancel(*, message_id: str, now: datetime) -> Message:
+    """Waiting and held recipients are canceled at once; claimed ones only if their attempt proves unsent.
+
+    Raises `Conflict` when nothing is open.
+    """
+    message = get_message(message_id)
+    with transaction.atomic():
+        if not _cancel(Delivery.across_tenants.filter(message=message), now=now):
+            raise Conflict("Nothing of this email is open any more.")
+    return get_message(message_id)
+
+
+def reschedule(
+    *, message_id: str, scheduled_at: datetime | None, expires_at: datetime | None, now: datetime
+) -> Message:
+    """Move a scheduled message to another time, or let it go at once; raises `Conflict` in any other state."""
+    message = get_message(message_id)
+    if scheduled_at is None and expires_at is None:
+        raise Invalid("Give scheduled_at or expires_at.")
+    due_at = scheduled_at if scheduled_at is not None else message.scheduled_at or now
+    if scheduled_at is not None and not now - PAST_IS_NOW <= scheduled_at <= now + MAX_AHEAD:
+        raise Invalid.field("scheduled_at", "out_of_range", "From now to 365 days ahead.")
+    age = message.expires_at - (message.scheduled_at or message.created_at)
+    end = expires_at if expires_at is not None else due_at + age
+    if not due_at < end <= due_at + MAX_AHEAD or end <= now:
+        raise Invalid.field("expires_at", "out_of_range", "Must be after scheduled_at, and in the future.")
+    with transaction.atomic():
+        scheduled = Delivery.across_tenants.filter(message=message, state=Status.SCHEDULED)
+        if not scheduled.update(due_at=due_at, expires_at=end):
+            raise Conflict("Only a scheduled email can be rescheduled.")
+        Message.across_tenants.filter(pk=message.pk).update(scheduled_at=due_at, expires_at=end)
+        record([_rescheduled(message, recipient, due_at, now) for recipient in _pending(message)], now=now)
+        if due_at <= now:
+            transitions.move(passes.moves(scheduled, Input.DUE, limit=_CHUNK), now=now)
+            ring(Priority(message.priority).queue)
+    return get_message(message_id)
+
+
+def _pending(message: Message) -> QuerySet[Recipient]:
+    return Recipient.across_tenants.filter(message=message, rank=0)
+
+
+def _rescheduled(message: Message, recipient: Recipient, due_at: datetime, now: datetime) -> NewEvent:
+    return NewEvent(
+        tenant_id=message.tenant_id,
+        test=message.test,
+        message_id=message.pk,
+        recipient_id=recipient.pk,
+        type=EventType.SCHEDULED,
+        status=Status.SCHEDULED,
+        source="mailgrid",
+        data={"scheduled_at": due_at.isoformat()},
+        occurred_at=now,
+        dedupe_key=None,
+    )
+
+
+def send_again(*, message_id: str, caller: Caller, now: datetime) -> Submitted:
+    """A new message (`retry_of`) to the recipients that were not sent; raises `Conflict` when there are none."""
+    message = get_message(message_id)
+    unsent = [one for one in recipients_of(message) if one.rank and Status(one.status) in RETRYABLE]
+    if not unsent:
+        raise Conflict("No recipient of this email failed, expired or is unknown.")
+    try:
+        request = _same_again(message, unsent)
+    except ContentGone:
+        raise Conflict("The content of this email is gone.") from None
+    return submit(requests=[request], caller=caller, now=now, retry_of=message.pk)
+
+
+def _same_again(message: Message, recipients: Iterable[Recipient]) -> SubmitRequest:
+    content = contents.load([message.pk]).get(message.pk)
+    if content is None or isinstance(content, ContentGone):
+        raise ContentGone("erased")
+    by_kind: dict[str, list[Mailbox]] = {"to": [], "cc": [], "bcc": []}
+    for one in recipients:
+        by_kind[one.kind].append(Mailbox(address=one.address, name=one.name))
+    return SubmitRequest(
+        sender=parse_mailbox(message.sender),
+        to=tuple(by_kind["to"]),
+        cc=tuple(by_kind["cc"]),
+        bcc=tuple(by_kind["bcc"]),
+        reply_to=tuple(parse_mailbox(text) for text in message.reply_to),
+        subject=content.subject,
+        html=content.html,
+        text=content.text or "",
+        headers=content.headers,
+        attachments=tuple(
+            Attachment(
+                filename=part.filename,
+                content_type=part.content_type,
+                content_id=part.content_id,
+                content=contents.read_attachment(part, tenant_id=message.tenant_id),
+            )
+            for part in content.attachments
+        ),
+        tags=message.tags,
+        metadata=message.metadata,
+        stream=str(message.stream_id),
+        priority=message.priority,
+        source=Source.RETRY,
+    )
+
+
+def act_on_many(*, action: str, messages: QuerySet[Message], now: datetime, limit: int) -> int:
+    """Hold, release or cancel the open deliveries of up to `limit` messages, in chunks; how many messages matched."""
+    act = {"cancel": _cancel, "hold": _hold, "release": _release}[action]
+    ids = list(messages.filter(status__in=_ACTED_ON[action]).order_by("pk").values_list("pk", flat=True)[:limit])
+    for start in range(0, len(ids), _CHUNK):
+        with transaction.atomic():
+            act(Delivery.across_tenants.filter(message_id__in=ids[start : start + _CHUNK]), now=now)
+    return len(ids)
+
+
+_ACTED_ON: dict[str, list[Any]] = {
+    "cancel": [*WAITING, Status.HELD, Status.SENDING, Status.IN_DOUBT],
+    "hold": [*WAITING],
+    "release": [Status.HELD],
+}
+
+
+def _cancel(rows: QuerySet[Delivery], *, now: datetime) -> int:
+    open_now = rows.filter(state__in=[*WAITING, Status.HELD])
+    moved = transitions.move(passes.moves(open_now, Input.CANCELED, limit=_CHUNK), now=now)
+    claimed = rows.filter(state__in=[Status.SENDING, Status.IN_DOUBT]).update(cancel_requested=True)
+    return moved + claimed
+
+
+def _hold(rows: QuerySet[Delivery], *, now: datetime) -> int:
+    waiting = rows.filter(state__in=WAITING)
+    return transitions.move(passes.moves(waiting, Input.HELD, limit=_CHUNK, reason=HoldReason.MANUAL), now=now)
+
+
+def _release(rows: QuerySet[Delivery], *, now: datetime) -> int:
+    """Only what was held by hand: other reasons end by themselves or by an operator."""
+    held = rows.filter(state=Status.HELD, hold_reason=HoldReason.MANUAL)
+    moves = passes.moves(held, Input.RELEASED, limit=_CHUNK)
+    transitions.move(moves, now=now)
+    for priority in Priority:
+        ring(priority.queue)
+    return len(moves)
+

@@ -1,0 +1,1 @@
+"""Addresses that must not get mail; checked at accept and inside the claim."""

@@ -1,0 +1,10 @@
+"""The API routes of this app, slice by slice."""
+
+from emails.events.api import routes as events
+from emails.story.api import routes as story
+from emails.streams.api import routes as streams
+from emails.submission.api import routes as submission
+from emails.suppressions.api import routes as suppressions
+from emails.transports.api import routes as transports
+
+urlpatterns = [*submission, *story, *streams, *transports, *suppressions, *events]

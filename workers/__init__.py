@@ -1,0 +1,1 @@
+"""How work moves, and how we reach the outside world. Only this package talks to the network."""

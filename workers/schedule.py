@@ -1,0 +1,21 @@
+"""What beat rings, and how often. Operators may add entries of their own in the console.
+
+Effects are exactly once by the database: two beats are harmless, and no beat for an hour only delays.
+"""
+
+from typing import Any, Final
+
+from workers.routing import COLLECT_GARBAGE, SWEEP
+
+ENTRIES: Final[dict[str, dict[str, Any]]] = {
+    "sweep": {
+        "task": SWEEP,
+        "schedule": 1.0,
+        "options": {"queue": "maintenance", "expires": 5},
+    },
+    "collect-garbage": {
+        "task": COLLECT_GARBAGE,
+        "schedule": 3600.0,
+        "options": {"queue": "maintenance"},
+    },
+}

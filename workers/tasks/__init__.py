@@ -1,0 +1,1 @@
+"""Thin tasks: one service call each. Named in workers/routing.py."""

@@ -1,0 +1,22 @@
+"""Bells of the maintenance queue, rung by the schedule."""
+
+from typing import Any
+
+from celery import shared_task
+
+from emails.delivery.sweep import sweep as sweep_deliveries
+from mailgrid.core.clock import now
+from workers import housekeeping
+from workers.process import holdings
+
+
+@shared_task(name="workers.tasks.maintenance.sweep")
+def sweep(**_newer: Any) -> dict[str, int]:
+    """What time does to mail: promote, expire, settle doubts, ring."""
+    return dict(sweep_deliveries(transports=holdings().transports, now=now()))
+
+
+@shared_task(name="workers.tasks.maintenance.collect_garbage")
+def collect_garbage(**_newer: Any) -> dict[str, int]:
+    """Erase what is past its retention."""
+    return dict(housekeeping.collect_garbage(now=now()))
