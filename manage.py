@@ -6,6 +6,11 @@ import sys
 
 from django.core.management import execute_from_command_line
 
+from mailgrid.env import WrongSetting
+
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailgrid.settings.embedded")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except WrongSetting as error:
+        sys.exit(f"mailgrid: {error}")

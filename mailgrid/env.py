@@ -80,7 +80,9 @@ VARIABLES: Final = (
         sentence="Where `manage.py up` serves the API and the console.",
     ),
     _text("HOST", "127.0.0.1", "The address that `manage.py up` listens on."),
-    _text("VAR_DIR", str(BASE_DIR / "var"), "Where the embedded mode keeps database, blobs, secrets and lock."),
+    _text(
+        "VAR_DIR", str(BASE_DIR / "var"), "Where the embedded mode keeps database, blobs, secrets and lock."
+    ),
     _text(
         "DATABASE_URL",
         "sqlite",
@@ -93,7 +95,9 @@ VARIABLES: Final = (
     ),
     _list("ALLOWED_HOSTS", "*", "Host names this installation answers to."),
     _list("CORS_ORIGINS", "", "Web origins that may call the API from a browser; empty: none."),
-    _text("SECRET_KEY", "", "Signs sessions of the console. Embedded mode makes and keeps one when it is empty."),
+    _text(
+        "SECRET_KEY", "", "Signs sessions of the console. Embedded mode makes and keeps one when it is empty."
+    ),
     _text(
         "KEY_PEPPER",
         "",
@@ -118,8 +122,14 @@ VARIABLES: Final = (
     _number("WEB_THREADS", "8", "Request threads of the embedded mode."),
     _number("WORKER_THREADS", "2", "Worker threads of the embedded mode."),
     _number("SEND_THREADS", "16", "Calls of a transport that one worker process keeps open at a time."),
-    _flag("SNS_REFUSE_SIGNATURE_V1", "false", "Refuse SNS messages signed with version 1 (SHA-1), SNS's default."),
-    _list("METRICS_NETWORKS", "127.0.0.0/8,::1", "Networks that may read /metrics and the details of /readyz."),
+    _flag(
+        "SNS_REFUSE_SIGNATURE_V1",
+        "false",
+        "Refuse SNS messages signed with version 1 (SHA-1), SNS's default.",
+    ),
+    _list(
+        "METRICS_NETWORKS", "127.0.0.0/8,::1", "Networks that may read /metrics and the details of /readyz."
+    ),
     _list("TRUSTED_PROXIES", "", "Networks of reverse proxies whose X-Forwarded-For is believed."),
     _flag("API_DOCS", "true", "Serve /openapi.json and /docs."),
     _text(

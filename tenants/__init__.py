@@ -3,6 +3,6 @@
 `keys`, `members`   an API key and its scopes; a person and their role
 `domains`           the DNS names a tenant may send from
 `quotas`            how much, how fast
-`audit`             who changed what
 `tenancy`           the tenant itself: the isolation boundary of every row
+`audit`             who changed what
 """

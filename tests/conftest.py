@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from mailgrid.core.bells import Priority
+from mailgrid.core.cache import forget_everything
 from mailgrid.core.callers import ADMIN
 from mailgrid.core.clock import now
 from mailgrid.core.ratelimit import limiter
@@ -16,6 +17,7 @@ from tenants.audit.services import SYSTEM
 from tenants.domains.services import add_verified
 from tenants.keys.services import NewKey, issue
 from tenants.models import Tenant
+from tenants.quotas.counters import counters
 from tenants.tenancy import services as tenancy
 
 
@@ -131,15 +133,9 @@ class Work:
 @pytest.fixture(autouse=True)
 def _fresh_process() -> None:
     """Caches and buckets of the process do not outlive a test."""
-    from tenants.keys import cache
-    from tenants.quotas import counters
-    from tenants.tenancy import selectors
-
+    forget_everything()
+    counters.cache_clear()
     limiter.__globals__["_limiter"].cache_clear()
-    for module in (cache, counters, selectors):
-        for value in vars(module).values():
-            if hasattr(value, "clear") and type(value).__module__.startswith("tenants"):
-                value.clear()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import hashlib
 import os
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.core.files.base import ContentFile
@@ -35,7 +35,6 @@ class DurableFileStorage(FileSystemStorage):
         for folder in (target.parent, target.parent.parent):
             _fsync_folder(folder)
         return name
-
 
     def touch(self, name: str) -> None:
         """Say that the bytes are wanted; raises FileNotFoundError when they are gone."""
@@ -67,21 +66,25 @@ def _fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def _store() -> DurableFileStorage:
+    return cast(DurableFileStorage, storages["blobs"])
+
+
 def put(tenant_id: UUID, content: bytes) -> str:
     """Store bytes of a tenant and return their reference. Equal bytes of one tenant are stored once."""
     digest = hashlib.sha256(content).hexdigest()
     reference = f"{tenant_id.hex}/{digest[:2]}/{digest}"
     try:
-        storages["blobs"].touch(reference)
+        _store().touch(reference)
     except FileNotFoundError:
-        storages["blobs"].save(reference, ContentFile(content))
+        _store().save(reference, ContentFile(content))
     return reference
 
 
 def get(reference: str) -> bytes:
     """The bytes; raises `BlobMissing`."""
     try:
-        with storages["blobs"].open(reference) as file:
+        with _store().open(reference) as file:
             return bytes(file.read())
     except FileNotFoundError:
         raise BlobMissing(reference) from None
@@ -89,4 +92,4 @@ def get(reference: str) -> bytes:
 
 def discard(reference: str, *, untouched_since: datetime) -> bool:
     """Delete bytes that no row names and nobody has stored again since then; whether it did."""
-    return bool(storages["blobs"].discard_untouched(reference, since=untouched_since.timestamp()))
+    return _store().discard_untouched(reference, since=untouched_since.timestamp())

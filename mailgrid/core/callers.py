@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 ADMIN = "admin"
+ANY_KEY = "*"  # the scope of routes that every key may read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,5 @@
 """The kernel's few tables: answers kept under an idempotency key, and the pulse of the sweeps."""
 
-
 from django.db import models
 
 from mailgrid.core.ids import uuid7
@@ -42,5 +41,3 @@ class Pulse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} {self.at:%H:%M:%S}"
-
-

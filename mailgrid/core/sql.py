@@ -7,12 +7,13 @@ of how a value is stored (a field's `get_db_prep_save`) and leave the rest to th
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import connection, models
 
 Row = Sequence[Any]
+Item = TypeVar("Item")
 
 _MAX_PARAMETERS = 30_000  # SQLite's default limit is 32,766, PostgreSQL's 65,535
 
@@ -27,8 +28,8 @@ def insert_rows(
 ) -> list[Any]:
     """Insert rows given as tuples of field values in the order of `columns` (attnames).
 
-    One statement for any usual number of rows (a database limits the parameters of one). With `returning`, a column's stored value for each row that was
-    really inserted.
+    One statement for any usual number of rows (a database limits the parameters of one). With `returning`, a
+    column's stored value for each row that was really inserted.
     """
     if not rows:
         return []
@@ -48,8 +49,8 @@ def insert_rows(
     return inserted
 
 
-def batched(rows: Sequence[Row], size: int) -> Iterator[Sequence[Row]]:
-    """The rows in runs of `size`."""
+def batched(rows: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """The items in runs of `size`."""
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
 
@@ -95,7 +96,7 @@ def _columns(
     model: type[models.Model], columns: tuple[str, ...], vendor: str
 ) -> tuple[str, tuple[Callable[[Any], Any], ...]]:
     fields = [_field(model, column) for column in columns]
-    names = ", ".join(connection.ops.quote_name(field.column) for field in fields)
+    names = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
     return names, tuple(_adapter(field, vendor) for field in fields)
 
 
@@ -125,5 +126,5 @@ def _typed_hole(model: type[models.Model], column: str, vendor: str) -> str:
 def delete_oldest(rows: models.QuerySet[Any], *, limit: int) -> int:
     """Delete up to `limit` rows, oldest first: short statements, so that nobody waits long."""
     keys = list(rows.order_by("pk").values_list("pk", flat=True)[:limit])
-    deleted, _ = rows.model._default_manager.filter(pk__in=keys).delete()
+    deleted: int = rows.model._default_manager.filter(pk__in=keys).delete()[0]
     return deleted

@@ -6,7 +6,6 @@ The row is the queue. `state` says what may happen next, `due_at` when, `lease_u
 
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from django.db import models, transaction
 
@@ -31,22 +30,21 @@ def claim(
 
     For work whose repetition is harmless. Mail is claimed by `emails.messages.queue`, which also journals it.
     """
+    due = rows.filter(due_at__lte=now).order_by("due_at")
+    if not due.exists():  # an idle worker takes no lock
+        return []
     with transaction.atomic():
-        due = rows.filter(due_at__lte=now).order_by("due_at")
-        locked = list(due.select_for_update(skip_locked=True)[:limit]) if due.exists() else []
+        locked = list(due.select_for_update(skip_locked=True, of=("self",))[:limit])
         lease_until = now + timedelta(seconds=lease_seconds)
+        rows.model._default_manager.filter(pk__in=[row.pk for row in locked]).update(
+            state=busy,
+            lease_until=lease_until,
+            due_at=lease_until,
+            fence=models.F("fence") + 1,
+            attempts=models.F("attempts") + 1,
+        )
         for row in locked:
             row.state, row.lease_until, row.due_at = busy, lease_until, lease_until
             row.fence += 1
             row.attempts += 1
-        if locked:
-            type(locked[0])._default_manager.bulk_update(
-                locked, ["state", "lease_until", "due_at", "fence", "attempts"]
-            )
         return locked
-
-
-def still_mine(model: type[models.Model], claims: dict[UUID, int]) -> set[UUID]:
-    """Which of the claimed rows (id to fence) nobody has claimed since; locks them until the commit."""
-    held = model._default_manager.filter(pk__in=claims).select_for_update().values_list("pk", "fence")
-    return {pk for pk, fence in held if claims[pk] == fence}

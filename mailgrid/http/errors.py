@@ -128,7 +128,7 @@ def _view(request: Any) -> Any:
     return (getattr(request, "parser_context", None) or {}).get("view")
 
 
-def not_found(request: HttpRequest, _exception: Exception | None = None) -> HttpResponse:
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """404 for addresses that no route takes."""
     return answer_error(NotFound("The requested resource was not found."), request)
 

@@ -1,4 +1,4 @@
-"""Every request gets an id, every answer carries it; unknown API addresses answer JSON; allowed origins get CORS."""
+"""Every request gets an id, every answer carries it; machines take a short way; allowed origins get CORS."""
 
 import re
 import uuid
@@ -6,20 +6,24 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.template.response import SimpleTemplateResponse
+from django.urls import resolve
 from structlog.contextvars import bound_contextvars
 
-from mailgrid.http.errors import not_found, server_error
+from mailgrid.http.errors import answer_error
 
+MACHINE_PATHS = ("/api/", "/hooks/", "/healthz", "/readyz", "/metrics")
 _OWN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class RequestMiddleware:
     """Outermost: `request.request_id`, `X-Request-Id`, CORS for the origins the operator lists."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get("X-Request-Id", "")
         request_id = given if _OWN_ID.fullmatch(given) else str(uuid.uuid4())
         request.request_id = request_id  # type: ignore[attr-defined]
@@ -31,21 +35,35 @@ class RequestMiddleware:
             _allow_origin(response, origin)
         return response
 
-    def _answer(self, request: HttpRequest) -> HttpResponse:
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        if not request.path_info.startswith(MACHINE_PATHS):
+            return self.get_response(request)
         if request.method == "OPTIONS" and request.headers.get("Origin") in settings.CORS_ORIGINS:
             return HttpResponse(b"{}", content_type="application/json")
-        response = self.get_response(request)
-        if request.path.startswith("/api/") and response.get("Content-Type", "").startswith("text/html"):
-            if response.status_code == 404:
-                return not_found(request)
-            if response.status_code >= 500:
-                return server_error(request)
+        response = _call_view(request)
+        response["X-Content-Type-Options"] = "nosniff"
         return response
 
 
-def _allow_origin(response: HttpResponse, origin: str) -> None:
+def _call_view(request: HttpRequest) -> HttpResponseBase:
+    """Straight to the view: machines have no session, no CSRF token and no messages, and pay for none of them."""
+    try:
+        match = request.resolver_match = resolve(request.path_info)
+        response: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
+        if isinstance(response, SimpleTemplateResponse):
+            response.render()
+        return response
+    except Exception as error:  # noqa: BLE001 - answer_error logs what nobody planned for
+        return answer_error(error, request)
+
+
+def _allow_origin(response: HttpResponseBase, origin: str) -> None:
     response["Access-Control-Allow-Origin"] = origin
-    response["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Idempotency-Key, X-Batch-Validation"
+    response["Access-Control-Allow-Headers"] = (
+        "Authorization, Content-Type, Idempotency-Key, X-Batch-Validation"
+    )
     response["Access-Control-Allow-Methods"] = "GET, POST, PATCH, PUT, DELETE"
-    response["Access-Control-Expose-Headers"] = "X-Request-Id, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
+    response["Access-Control-Expose-Headers"] = (
+        "X-Request-Id, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
+    )
     response["Vary"] = "Origin"

@@ -18,6 +18,7 @@ from mailgrid.http.errors import TooLarge, Unreadable, UnsupportedMediaType
 
 MAX_DEPTH = 32
 MAX_KEYS = 10_000
+MAX_ERRORS = 1_000  # beyond it nobody reads them, and a sentence for each of a million costs ten seconds
 MEGABYTE = 1024 * 1024
 
 # SDKs repeat values of the path in their bodies; these alone are ignored when a model does not know them.
@@ -57,6 +58,8 @@ def validate(model: type[Model], value: Any, *, now: datetime) -> Model:
     try:
         return model.model_validate(value, context={"now": now})
     except ValidationError as error:
+        if error.error_count() > MAX_ERRORS:
+            raise Invalid(f"The body has {error.error_count():,} wrong values.") from None
         raise _refusal(error.errors(include_url=False, include_input=False)) from None
 
 
@@ -89,7 +92,7 @@ def _parse(raw: bytes, max_keys: int) -> Any:
 
     try:
         return json.loads(
-            raw,
+            raw.decode("utf-8-sig"),  # json would guess UTF-16 and let halves of characters pass
             object_pairs_hook=as_object,
             parse_constant=_refuse_constant,
             parse_float=_finite,
@@ -155,7 +158,6 @@ _CODES = {
     "extra_forbidden": "unknown_field",
     "missing": "missing_required_field",
     "string_too_long": "too_long",
-    "too_long": "too_many",
     "enum": "invalid_choice",
     "literal_error": "invalid_choice",
     "string_pattern_mismatch": "invalid_choice",
@@ -167,6 +169,8 @@ _CODES = {
     "less_than_equal": "out_of_range",
     "finite_number": "out_of_range",
 }
+# Names that pydantic adds to a path: of tried union members, and of a dict's key.
+_NO_FIELDS = frozenset({"str", "int", "float", "bool"})
 # Errors that a validator of ours raised carry their code as pydantic's error type.
 OUR_CODES = frozenset(
     {
@@ -199,6 +203,8 @@ def _refusal(details: list[ErrorDetails]) -> Invalid:
 
 def _field_error(detail: ErrorDetails) -> FieldError:
     kind = detail["type"]
+    if kind == "too_long" and "actual_length" in detail.get("ctx", {}):  # pydantic's word for a list
+        kind = "too_many"
     code = kind if kind in OUR_CODES else _CODES.get(kind, "invalid_type")
     return FieldError(_path(detail["loc"]), code, _sentence(code, detail["msg"]))
 
@@ -216,6 +222,6 @@ def _path(location: tuple[int | str, ...]) -> str:
     for step in location:
         if isinstance(step, int):
             path += f"[{step}]"
-        elif step.isidentifier() or "-" in step:
+        elif step not in _NO_FIELDS and (step.isidentifier() or "-" in step):
             path += f".{step}" if path else step
     return path

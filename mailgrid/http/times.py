@@ -14,8 +14,11 @@ _UNITS = {
     **dict.fromkeys(("day", "days", "d"), 86_400),
     **dict.fromkeys(("week", "weeks", "w"), 604_800),
 }
-_RELATIVE = re.compile(r"in\s+(\d{1,4}|an?)\s+([a-z]+)", re.IGNORECASE)
-_ABSOLUTE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,6})?)?(Z|[+-]\d{2}:?\d{2})?)?", re.IGNORECASE)
+_RELATIVE = re.compile(r"in\s+(\d{1,4}|an?)\s+([a-z]+)", re.IGNORECASE | re.ASCII)
+_ABSOLUTE = re.compile(
+    r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,6})?)?(Z|[+-]\d{2}:?\d{2})?)?",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 def parse_time(text: str, *, now: datetime) -> datetime:

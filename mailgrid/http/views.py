@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeVar, cast
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from pydantic import BaseModel
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -20,8 +21,6 @@ from mailgrid.http.reading import MAX_KEYS, MEGABYTE, read_json, validate
 
 Model = TypeVar("Model", bound=BaseModel)
 Prepared = TypeVar("Prepared")
-
-ANY_KEY = "*"  # the scope of routes that every key may read
 
 
 class Endpoint(APIView):
@@ -46,20 +45,22 @@ class Endpoint(APIView):
         """Who calls."""
         return cast(Caller, self.request.auth)
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # type: ignore[override]
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         with out_of_scope():
             return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Authenticate, check the scope, take a rate token, enter the tenant's scope. No content negotiation."""
+        """Authenticate, enter the tenant's scope, take a rate token, check the key's scope. No content negotiation."""
         self.request_time = now()
         self.perform_authentication(request)
         if request.auth is not None:
             enter_scope(self.caller.tenant_id, test=self.caller.test)
-        self.check_permissions(request)
         self.check_throttles(request)
+        self.check_permissions(request)
 
-    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> HttpResponse:
+    def finalize_response(  # type: ignore[override]
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         for name, value in getattr(request, "rate_headers", {}).items():
             response[name] = value
         return cast(HttpResponse, response)
@@ -95,5 +96,9 @@ class Endpoint(APIView):
             return kept
         prepared = prepare()
         return idempotency.run_once(
-            name, lambda: work(prepared), status=status, now=self.request_time, deduped=dedupe
+            name,
+            lambda: work(prepared),
+            status=status,
+            now=self.request_time,
+            deduped="HTTP_IDEMPOTENCY_KEY" not in self.request.META,
         )

@@ -86,7 +86,13 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Mailgrid",
     "SITE_SUBHEADER": "Operator console",
     "SITE_SYMBOL": "mail",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "mailgrid.admin.favicon"}],
+    "DASHBOARD_CALLBACK": "emails.story.admin.dashboard",
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
-    "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": "mailgrid.admin.navigation"},
+    "SIDEBAR": {
+        "show_search": False,
+        "show_all_applications": False,
+        "navigation": "mailgrid.admin.navigation",
+    },
 }

@@ -1,6 +1,5 @@
 """One process, SQLite, no other service: `make run`."""
 
-from mailgrid.env import env
 from mailgrid.settings import secrets
 from mailgrid.settings.base import *  # noqa: F403
 from mailgrid.settings.storage import SQLITE, VAR_DIR
@@ -11,6 +10,3 @@ KEY_PEPPER = KEY_PEPPER or _secrets["KEY_PEPPER"]  # noqa: F405
 ENCRYPTION_KEYS = ENCRYPTION_KEYS or (_secrets["ENCRYPTION_KEYS"],)  # noqa: F405
 
 DATABASES = {"default": SQLITE}
-
-WEB_THREADS = env("WEB_THREADS")
-WORKER_THREADS = env("WORKER_THREADS")

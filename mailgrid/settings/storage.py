@@ -16,7 +16,7 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = True
 
-# One process, one writer. IMMEDIATE takes the write lock at BEGIN, so that a transaction never fails half way for a lock;
+# One process, one writer. IMMEDIATE takes the write lock at BEGIN, so that no transaction fails half way for a lock;
 # FULL makes a commit survive a power cut, which NORMAL in WAL mode does not promise.
 SQLITE = {
     "ENGINE": "mailgrid.core.sqlite",

@@ -13,7 +13,10 @@ _scratch = tempfile.mkdtemp(prefix="mailgrid-test-")
 DATABASES = {"default": {**SQLITE, "TEST": {"NAME": f"{_scratch}/test.sqlite3"}}}
 STORAGES = {
     **STORAGES,
-    "blobs": {"BACKEND": "mailgrid.core.blobs.DurableFileStorage", "OPTIONS": {"location": f"{_scratch}/blobs"}},
+    "blobs": {
+        "BACKEND": "mailgrid.core.blobs.DurableFileStorage",
+        "OPTIONS": {"location": f"{_scratch}/blobs"},
+    },
 }
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 BELL_RINGER = "mailgrid.core.bells.silent"

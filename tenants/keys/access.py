@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import OperationalError
 from django.db.models import Q
 
+from mailgrid.core.cache import BriefCache
 from mailgrid.core.callers import Caller
 from mailgrid.core.crypto import equal, keyed_hash
 from mailgrid.core.errors import Forbidden, MailgridError, NotFound
@@ -18,7 +19,6 @@ from tenants.keys.models import ApiKey
 from tenants.keys.selectors import KeyFacts
 from tenants.keys.sources import comes_from
 from tenants.quotas.services import RateLimited
-from tenants.tenancy.cache import BriefCache
 from tenants.tenancy.models import Tenant
 from tenants.tenancy.selectors import TenantFacts, tenant_facts
 

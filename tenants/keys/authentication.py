@@ -9,10 +9,9 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from mailgrid.core.callers import Caller
+from mailgrid.core.callers import ANY_KEY, Caller
 from mailgrid.core.clock import now
 from tenants.keys.access import MissingApiKey, authenticate_token, require
-from tenants.keys.scopes import ANY_KEY
 from tenants.keys.sources import client_ip
 
 

@@ -3,8 +3,8 @@
 A key is remembered for 5 s: revoking it works in every process by then. What was not found is not remembered.
 """
 
+from mailgrid.core.cache import BriefCache
 from tenants.keys.selectors import KeyFacts, find_facts
-from tenants.tenancy.cache import BriefCache
 
 KEPT_SECONDS = 5
 

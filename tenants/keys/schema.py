@@ -11,6 +11,6 @@ class ApiKeySecurity(OpenApiAuthenticationExtension):  # type: ignore[no-untyped
     target_class = "tenants.keys.authentication.ApiKeyAuthentication"
     name = "apiKey"
 
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:  # noqa: ARG002
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         """The security scheme object."""
         return {"type": "http", "scheme": "bearer", "description": "An API key: `mg_live_…` or `mg_test_…`."}

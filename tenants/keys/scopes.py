@@ -19,7 +19,6 @@ FAMILIES: Final = (
     "knowledge",
     "labels",
 )
-ANY_KEY: Final = "*"  # what `mailgrid.http.views` calls no particular scope
 SENDING: Final = "emails:send"
 SCOPES: Final = frozenset(
     {

@@ -13,7 +13,7 @@ from tenants.quotas.services import RateLimited, take_request
 class TenantThrottle(BaseThrottle):
     """Refuses a tenant's requests beyond its rate, each mode by itself; sets `request.rate_headers`."""
 
-    def allow_request(self, request: Request, view: Any) -> bool:  # noqa: ARG002
+    def allow_request(self, request: Request, view: Any) -> bool:
         """Take a token; raises `RateLimited`."""
         caller = cast(Caller, request.auth)
         grant = take_request(

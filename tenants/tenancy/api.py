@@ -6,11 +6,11 @@ from django.http import HttpResponse
 from django.urls import path
 from pydantic import BeforeValidator, Field
 
-from mailgrid.core.callers import ADMIN
+from mailgrid.core.callers import ADMIN, ANY_KEY
 from mailgrid.http.answers import answer
 from mailgrid.http.query import Query, as_list
 from mailgrid.http.reading import Body
-from mailgrid.http.views import ANY_KEY, Endpoint
+from mailgrid.http.views import Endpoint
 from tenants.audit.services import Actor
 from tenants.tenancy import plans, selectors, services
 from tenants.tenancy.models import Plan, Tenant

@@ -11,7 +11,7 @@ from django.db.models import ProtectedError
 from mailgrid.core.errors import Conflict
 from tenants.audit.services import Actor, record
 from tenants.tenancy.models import Plan
-from tenants.tenancy.selectors import get_plan
+from tenants.tenancy.selectors import lock_plan
 from tenants.tenancy.services import merged
 
 
@@ -42,10 +42,10 @@ def create_plan(*, operator_id: UUID, values: PlanValues, actor: Actor, now: dat
 def update_plan(*, operator_id: UUID, plan_id: str, values: PlanValues, actor: Actor, now: datetime) -> Plan:
     """Change what is given; tenants on the plan feel it within 5 s. Raises `PlanTaken`."""
     with transaction.atomic():
-        plan = get_plan(plan_id)
+        plan = lock_plan(plan_id)
         plan.name = values.get("name", plan.name)
         plan.limits = merged(plan.limits, values.get("limits", {}))
-        _save(plan)
+        _save(plan, only=["name", "limits"])
         record(tenant_id=operator_id, actor=actor, action="plan.update", target=plan, now=now, changes=values)
     return plan
 
@@ -53,7 +53,7 @@ def update_plan(*, operator_id: UUID, plan_id: str, values: PlanValues, actor: A
 def delete_plan(*, operator_id: UUID, plan_id: str, actor: Actor, now: datetime) -> UUID:
     """Remove a plan that no tenant is on, and answer its id. Raises `PlanInUse`."""
     with transaction.atomic():
-        plan = get_plan(plan_id)
+        plan = lock_plan(plan_id)
         record(
             tenant_id=operator_id,
             actor=actor,
@@ -70,9 +70,9 @@ def delete_plan(*, operator_id: UUID, plan_id: str, actor: Actor, now: datetime)
     return deleted_id
 
 
-def _save(plan: Plan) -> None:
+def _save(plan: Plan, *, only: list[str] | None = None) -> None:
     try:
         with transaction.atomic():
-            plan.save()
+            plan.save(update_fields=only)
     except IntegrityError:
         raise PlanTaken(f"There is a plan called {plan.name} already.") from None

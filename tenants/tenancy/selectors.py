@@ -5,13 +5,11 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from mailgrid.core.cache import TenantCache
 from mailgrid.core.errors import NotFound
-from tenants.tenancy.cache import BriefCache
 from tenants.tenancy.lookup import one
 from tenants.tenancy.models import Plan, Tenant
 from tenants.tenancy.settings import Limits, TenantSettings
-
-FACTS_SECONDS = 5  # how long a suspension or a new limit may take to reach every process
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +25,7 @@ class TenantFacts:
     settings: TenantSettings
 
 
-_facts: BriefCache[UUID, TenantFacts] = BriefCache(seconds=FACTS_SECONDS, size=10_000)
+_facts: TenantCache[TenantFacts] = TenantCache()
 
 
 def tenant_facts(tenant_id: UUID) -> TenantFacts:
@@ -37,11 +35,6 @@ def tenant_facts(tenant_id: UUID) -> TenantFacts:
     facts = facts_of(get_tenant(tenant_id))
     _facts.put(tenant_id, facts)
     return facts
-
-
-def forget(tenant_id: UUID) -> None:
-    """Let this process read the tenant afresh; services call it once their change is committed."""
-    _facts.forget(tenant_id)
 
 
 def facts_of(tenant: Tenant) -> TenantFacts:
@@ -92,9 +85,9 @@ def list_tenants(*, status: list[str], plan: str | None, slug: str | None) -> Qu
     return rows
 
 
-def get_plan(plan_id: UUID | str) -> Plan:
-    """One plan; raises `NotFound`, also for a malformed id."""
-    return one(Plan.objects.all(), plan_id)
+def lock_plan(plan_id: UUID | str) -> Plan:
+    """One plan, locked until the end of the transaction; raises `NotFound`, also for a malformed id."""
+    return one(Plan.objects.select_for_update(), plan_id)
 
 
 def list_plans() -> QuerySet[Plan]:

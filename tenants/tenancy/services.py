@@ -13,7 +13,7 @@ from mailgrid.core.errors import Conflict, Invalid
 from mailgrid.core.ids import uuid7
 from tenants.audit.services import Actor, record
 from tenants.tenancy.models import Plan, Tenant
-from tenants.tenancy.selectors import forget, lock_tenant
+from tenants.tenancy.selectors import lock_tenant
 from tenants.tenancy.slugs import PATTERN, RESERVED, slug_from
 
 DEFAULT_PLAN = "free"
@@ -70,7 +70,7 @@ def update(*, tenant_id: UUID | str, values: TenantValues, actor: Actor, now: da
         tenant = _open_tenant(tenant_id)
         if values:
             _apply(tenant, values)
-            _save(tenant)
+            _save(tenant, only=[*values])
             _changed(tenant, "tenant.update", actor, now, values)
     return tenant
 
@@ -174,15 +174,13 @@ def _refuse_for_operator(tenant: Tenant) -> None:
         raise OperatorTenant("The operator's own tenant cannot be suspended or closed.")
 
 
-def _save(tenant: Tenant) -> None:
+def _save(tenant: Tenant, *, only: list[str] | None = None) -> None:
     try:
         with transaction.atomic():
-            tenant.save()
+            tenant.save(update_fields=only)
     except IntegrityError:
         raise SlugTaken(f"The slug {tenant.slug} is taken.") from None
 
 
 def _changed(tenant: Tenant, action: str, actor: Actor, now: datetime, changes: Mapping[str, Any]) -> None:
     record(tenant_id=tenant.id, actor=actor, action=action, target=tenant, now=now, changes=changes)
-    tenant_id = tenant.id
-    transaction.on_commit(lambda: forget(tenant_id))

@@ -1,8 +1,8 @@
 """Django's SQLite backend with a first-come queue for writers.
 
 SQLite lets one writer in and has the others poll with growing sleeps: under 24 clients one accept was measured
-waiting 3.5 s while later ones overtook it. Here a writer takes a fair in-process lock before BEGIN IMMEDIATE and gives it
-back at the end of the transaction. There is one process by design, so the lock covers every writer.
+waiting 3.5 s while later ones overtook it. Here a writer takes a fair in-process lock before BEGIN IMMEDIATE and gives
+it back at the end of the transaction. There is one process by design, so the lock covers every writer.
 """
 
 import threading
@@ -51,7 +51,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         lock.acquire()
         self._holds_lock = True
         try:
-            super()._start_transaction_under_autocommit()
+            super()._start_transaction_under_autocommit()  # type: ignore[misc]
         except BaseException:
             self._leave()
             raise
@@ -63,18 +63,18 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _commit(self) -> None:
         try:
-            super()._commit()
+            super()._commit()  # type: ignore[misc]
         finally:
             self._leave()
 
     def _rollback(self) -> None:
         try:
-            super()._rollback()
+            super()._rollback()  # type: ignore[misc]
         finally:
             self._leave()
 
     def _close(self) -> Any:
         try:
-            return super()._close()
+            return super()._close()  # type: ignore[misc]
         finally:
             self._leave()
