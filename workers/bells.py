@@ -63,7 +63,7 @@ class Publisher:
         task, arguments = BELLS[queue]
         try:
             app.send_task(task, kwargs=arguments, queue=queue, retry=False)
-        except Exception:  # noqa: BLE001 - whatever a broker can raise: a lost bell costs a moment
+        except Exception:
             metrics.bells_lost.labels(queue=queue).inc()
             log.warning("workers.bell.lost", queue=queue, exc_info=True)
             time.sleep(REST_SECONDS)

@@ -39,7 +39,9 @@ def prepare(path: Path, *, url: str) -> Access:
     except FileNotFoundError:
         access = _create(url)
     else:
-        access = Access(url, known["api_key"], known["from"], known["admin_username"], known["admin_password"])
+        access = Access(
+            url, known["api_key"], known["from"], known["admin_username"], known["admin_password"]
+        )
     _write(path, access.as_json())
     return access
 

@@ -42,7 +42,7 @@ class UnsafeDatabase(Exception):
     """The database would not keep what it commits."""
 
 
-class _Worker(WorkController):  # type: ignore[misc]
+class _Worker(WorkController):
     """A Celery worker that can live in a thread: `celery.apps.worker.Worker` installs signal handlers."""
 
 
@@ -55,7 +55,9 @@ def only_process(lock_path: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             file.seek(0)
-            raise AlreadyRunning(f"Mailgrid already runs here (process {file.read().strip() or '?'}).") from None
+            raise AlreadyRunning(
+                f"Mailgrid already runs here (process {file.read().strip() or '?'})."
+            ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
@@ -70,7 +72,9 @@ def check_durability() -> None:
         journal = cursor.execute("PRAGMA journal_mode").fetchone()[0]
         synchronous = cursor.execute("PRAGMA synchronous").fetchone()[0]
     if (journal, synchronous) != ("wal", 2):
-        raise UnsafeDatabase(f"SQLite runs with journal_mode={journal}, synchronous={synchronous}; not wal and 2 (FULL).")
+        raise UnsafeDatabase(
+            f"SQLite runs with journal_mode={journal}, synchronous={synchronous}; not wal and 2 (FULL)."
+        )
 
 
 class Services:
@@ -96,7 +100,7 @@ class Services:
             without_heartbeat=True,
             hostname="mailgrid@embedded",
         )
-        self.beat = EmbeddedService(app, thread=True, scheduler_cls=app.conf.beat_scheduler)
+        self.beat: Any = EmbeddedService(app, thread=True, scheduler_cls=app.conf.beat_scheduler)
         self.watch = Watch(bells.QUEUES)
         self._web_thread = threading.Thread(target=self.web.run, name="web", daemon=True)
         self._worker_thread = threading.Thread(target=self.worker.start, name="worker", daemon=True)
@@ -111,6 +115,7 @@ class Services:
 
     def stop(self) -> None:
         """Close the door, then let what is in hand finish."""
+        self.web.task_dispatcher.shutdown(cancel_pending=True, timeout=STOP_SECONDS)
         self.web.close()
         self.beat.stop()
         self.watch.stop(wait_seconds=STOP_SECONDS)

@@ -34,14 +34,14 @@ class StrictCycle:
         """Nothing is held open."""
 
 
-class Channel(memory.Channel):  # type: ignore[misc]
+class Channel(memory.Channel):
     """The in-memory channel with strict order."""
 
     def _reset_cycle(self) -> None:
-        self._cycle = StrictCycle(self._get_and_deliver, self._active_queues)
+        self._cycle = StrictCycle(self._get_and_deliver, self._active_queues)  # type: ignore[assignment]
 
 
-class Transport(memory.Transport):  # type: ignore[misc]
+class Transport(memory.Transport):
     """The setting `broker_transport` of the embedded mode."""
 
     Channel = Channel

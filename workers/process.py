@@ -5,9 +5,10 @@ Opened at the first use, never at import: connections and threads do not survive
 
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import lru_cache
 
 from django.conf import settings
@@ -25,16 +26,33 @@ class Holdings:
         self.pool: Executor = ThreadPoolExecutor(settings.SEND_THREADS, thread_name_prefix="send")
         self.envelopes = SesEnvelopes()
         self._busy = {priority: threading.Lock() for priority in Priority}
+        self._wanted: set[Priority] = set()
+        self._looked_at: dict[str, float] = {}
 
-    @contextmanager
-    def turn(self, priority: Priority, *, wait: bool) -> Iterator[bool]:
-        """This process's only batch of a priority at a time; False when another thread has it and `wait` is not."""
-        taken = self._busy[priority].acquire(blocking=wait)
-        try:
-            yield taken
-        finally:
-            if taken:
+    def alone(self, priority: Priority, work: Callable[[], Counter[str]]) -> Counter[str]:
+        """Run `work` unless another thread of this process is at it; then that one runs it once more.
+
+        Nobody waits for a batch, and no bell is lost: who asks marks the priority first, and who has finished looks
+        at the mark after it has let go.
+        """
+        done: Counter[str] = Counter()
+        self._wanted.add(priority)
+        while priority in self._wanted and self._busy[priority].acquire(blocking=False):
+            try:
+                self._wanted.discard(priority)
+                done += work()
+            finally:
                 self._busy[priority].release()
+                self.looked_at(priority.queue)
+        return done
+
+    def looked_at(self, queue: str) -> None:
+        """Somebody in this process has just worked off a queue's rows."""
+        self._looked_at[queue] = time.monotonic()
+
+    def idle_seconds(self, queue: str) -> float:
+        """How long nobody in this process has looked at a queue's rows."""
+        return time.monotonic() - self._looked_at.setdefault(queue, time.monotonic())
 
 
 def holdings() -> Holdings:

@@ -1,22 +1,21 @@
 """The watch: a thread in each worker process that looks at the rows itself, however the broker feels.
 
-If nobody in this process has looked at a queue for its period, the watch runs the same task the bell would have. A hung,
-wiped or absent broker then costs a period of latency, and a backlog drains at full speed.
+If nobody in this process has looked at a queue for its period, the watch runs the same task the bell would have. A
+hung, wiped or absent broker then costs a period of latency, and a backlog drains at full speed.
 """
 
 import threading
-import time
 from collections.abc import Sequence
 from typing import Final
 
 from django.db import close_old_connections
 
-from emails.delivery.services import deliver
 from emails.feedback.ingest import ingest
 from mailgrid.core import bells
 from mailgrid.core.bells import Priority
 from mailgrid.core.clock import now
 from mailgrid.core.logging import get_logger
+from workers.delivering import deliver_alone
 from workers.process import holdings
 
 log = get_logger(__name__)
@@ -36,7 +35,7 @@ class Watch(threading.Thread):
 
     def __init__(self, queues: Sequence[str]) -> None:
         super().__init__(name="watch", daemon=True)
-        self._due = {queue: time.monotonic() + PERIODS[queue] for queue in queues if queue in PERIODS}
+        self._queues = [queue for queue in queues if queue in PERIODS]
         self._stopped = threading.Event()
 
     def stop(self, *, wait_seconds: float) -> None:
@@ -46,24 +45,17 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         while not self._stopped.wait(0.2):
-            for queue, due in self._due.items():
-                if time.monotonic() >= due and not self._stopped.is_set():
+            for queue in self._queues:
+                if holdings().idle_seconds(queue) >= PERIODS[queue] and not self._stopped.is_set():
                     self._look(queue)
-                    self._due[queue] = time.monotonic() + PERIODS[queue]
 
     def _look(self, queue: str) -> None:
         close_old_connections()
+        holdings().looked_at(queue)
         try:
             if queue == bells.EVENTS:
                 ingest(envelopes=holdings().envelopes, now=now())
             else:
-                _deliver(_PRIORITIES[queue])
-        except Exception:  # noqa: BLE001 - the watch must outlive whatever it meets
+                deliver_alone(_PRIORITIES[queue])
+        except Exception:
             log.warning("workers.watch.failed", queue=queue, exc_info=True)
-
-
-def _deliver(priority: Priority) -> None:
-    held = holdings()
-    with held.turn(priority, wait=False) as mine:
-        if mine:
-            deliver(priority=priority, transports=held.transports, pool=held.pool)

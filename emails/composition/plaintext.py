@@ -9,7 +9,9 @@ from inscriptis import get_text
 from inscriptis.model.config import ParserConfig
 
 _CONFIG = ParserConfig(display_links=False)
-_CACHED_LENGTH = 20_000  # characters; the cache serves mail that is sent again and again, not single large ones
+_CACHED_LENGTH = (
+    20_000  # characters; the cache serves mail that is sent again and again, not single large ones
+)
 
 
 def from_html(html: str) -> str:

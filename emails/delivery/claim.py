@@ -15,6 +15,7 @@ from emails.delivery.composing import Claimed
 from emails.delivery.guards import Facts, as_move, first_stop
 from emails.delivery.left_out import LeftOut, leave_out
 from emails.events import transitions
+from emails.messages.lifecycle import Input
 from emails.messages.queue import claiming, settling
 from emails.messages.queue.claiming import PendingRecipient, Picked
 from emails.suppressions.selectors import which_are_suppressed
@@ -52,7 +53,9 @@ def _pick(priority: Priority, granted: Mapping[UUID, int]) -> list[Picked]:
         )
     ]
     if picked:
-        _last_tenant[priority] = picked[-1].tenant_id
+        served = {row.tenant_id for row in picked}
+        behind = {tenant_id for tenant_id in served if tenant_id <= start}  # reached when the ring had closed
+        _last_tenant[priority] = max(behind or served)
     return picked
 
 
@@ -64,15 +67,21 @@ def _guard(picked: Sequence[Picked], *, now: datetime) -> tuple[Summary, list[Cl
     stops, claimed, left_out = [], [], []
     for row in picked:
         own = recipients[row.delivery_id]
-        reasons = {r.id: reason for r in own if (reason := suppressed.get((row.tenant_id, row.stream_id, r.address)))}
+        reasons = {
+            r.id: reason for r in own if (reason := suppressed.get((row.tenant_id, row.stream_id, r.address)))
+        }
         take_slot = partial(pace.take_slot, row.stream_id, row.stream_rate)
-        if stop := first_stop(row, Facts(now=now, recipients=own, suppressed=reasons, take_slot=take_slot)):
+        stop = first_stop(row, Facts(now=now, recipients=own, suppressed=reasons, take_slot=take_slot))
+        if stop is None or stop.input == Input.SUPPRESSED:
+            left_out += [
+                LeftOut(row=row, recipient_id=recipient, reason=why) for recipient, why in reasons.items()
+            ]
+        if stop:
             stops.append(as_move(row, stop))
             continue
-        left_out += [LeftOut(row=row, recipient_id=recipient, reason=why) for recipient, why in reasons.items()]
         claimed.append(Claimed(row=row, recipients=[r for r in own if r.id not in reasons]))
+    leave_out(left_out, now=now)  # first: each with a reason of its own
     transitions.move(stops, now=now)
-    leave_out(left_out, now=now)
     return Counter(claimed=len(claimed)) + Counter(stop.to.value for stop in stops), claimed
 
 

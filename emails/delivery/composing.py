@@ -1,4 +1,4 @@
-"""From claimed rows to envelopes: everything a batch needs is loaded in two queries, then nothing is looked up again."""
+"""From claimed rows to envelopes: a batch is loaded in two queries, then nothing is looked up again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,10 @@ def compose_batch(batch: Sequence[Claimed]) -> list[Composed]:
             "pk", "sender", "reply_to"
         )
     }
-    return [_composed(claimed, loaded[claimed.row.message_id], *heads[claimed.row.message_id]) for claimed in batch]
+    return [
+        _composed(claimed, loaded[claimed.row.message_id], *heads[claimed.row.message_id])
+        for claimed in batch
+    ]
 
 
 def _composed(claimed: Claimed, content: Content | ContentGone, sender: str, reply_to: list[str]) -> Composed:

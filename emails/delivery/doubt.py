@@ -50,9 +50,7 @@ def _decide_for(
     doubts: Sequence[Doubt], known: Mapping[AttemptKey, Receipt] | None, *, now: datetime
 ) -> list[Move]:
     if known is None:
-        return [
-            _gave_up(doubt) for doubt in doubts if doubt.lost_at + GRACE_MAX[doubt.priority] <= now
-        ]
+        return [_gave_up(doubt) for doubt in doubts if doubt.lost_at + GRACE_MAX[doubt.priority] <= now]
     return [_known(doubt, known.get(_key(doubt)), now=now) for doubt in doubts]
 
 
@@ -70,7 +68,13 @@ def _known(doubt: Doubt, receipt: Receipt | None, *, now: datetime) -> Move:
     if doubt.crashes >= LONE_CRASHES:
         return _move(doubt, Input.HELD, "quarantined", attempt=unsent, reason=HoldReason.QUARANTINED)
     return _move(
-        doubt, Input.PROVED_UNSENT, "resent", attempt=unsent, due_at=now, suspect=doubt.suspect, crashes=doubt.crashes
+        doubt,
+        Input.PROVED_UNSENT,
+        "resent",
+        attempt=unsent,
+        due_at=now,
+        suspect=doubt.suspect,
+        crashes=doubt.crashes,
     )
 
 
@@ -109,5 +113,3 @@ def _move(
 
 def _key(doubt: Doubt) -> AttemptKey:
     return AttemptKey(delivery_id=doubt.delivery_id, fence=doubt.fence)
-
-

@@ -39,7 +39,10 @@ def next_move(claimed: Picked, answer: Answer, *, now: datetime, random: Callabl
     match answer.kind:
         case ErrorClass.DOUBT:
             return _move(
-                claimed, Input.LOST, due_at=now, attempt=_result(AttemptOutcome.IN_DOUBT, answer, settled=False)
+                claimed,
+                Input.LOST,
+                due_at=now,
+                attempt=_result(AttemptOutcome.IN_DOUBT, answer, settled=False),
             )
         case ErrorClass.CONTENT:
             return _failed(claimed, FailReason.REJECTED, answer)

@@ -1,7 +1,7 @@
 """Hand a batch over: one call after another where a transport takes them together, threads where it does not.
 
-Threads get values and return answers; they touch no database. Answers come in groups at most a second apart, so that one
-hanging call does not keep the others' results in memory.
+Threads get values and return answers; they touch no database. Answers come in groups at most a second apart, so
+that one hanging call does not keep the others' results in memory.
 """
 
 import time
@@ -35,14 +35,14 @@ def hand_over(
         if not done and time.monotonic() > deadline + _LATE_SECONDS:
             yield [(envelope, _LOST) for call in open_calls.values() for envelope in call]
             return
-        answered = [pair for future in done for pair in zip(open_calls.pop(future), future.result(), strict=True)]
+        answered = [
+            pair for future in done for pair in zip(open_calls.pop(future), future.result(), strict=True)
+        ]
         if answered:
             yield answered
 
 
-def _next_group(
-    calls: set[Future[Sequence[Answer]]], deadline: float
-) -> set[Future[Sequence[Answer]]]:
+def _next_group(calls: set[Future[Sequence[Answer]]], deadline: float) -> set[Future[Sequence[Answer]]]:
     """Everything that is done within a group's time of the first answer."""
     patience = max(0.0, deadline + _LATE_SECONDS - time.monotonic()) + 0.01
     first, rest = wait(calls, timeout=patience, return_when=FIRST_COMPLETED)
@@ -58,7 +58,9 @@ def _send(transport: Transport, call: Sequence[Envelope], deadline: float) -> Se
     return transport.send(call, deadline=deadline)
 
 
-_LOST: Final = TransportError(kind=ErrorClass.DOUBT, code="deadline", message="No answer before the deadline.")
+_LOST: Final = TransportError(
+    kind=ErrorClass.DOUBT, code="deadline", message="No answer before the deadline."
+)
 _TOO_LATE: Final = TransportError(
     kind=ErrorClass.THROTTLED, code="deadline", message="The lease was nearly over before the call."
 )

@@ -1,4 +1,4 @@
-"""Deliver: the life of a batch reads like a table of contents. Safe to run twice, late, or at the same time elsewhere."""
+"""Deliver: the life of a batch. Safe to run twice, late, or at the same time elsewhere."""
 
 import random
 import time
@@ -12,7 +12,7 @@ from django.db import OperationalError
 
 from emails.composition.envelope import Envelope
 from emails.delivery import outcome
-from emails.delivery.claim import BATCH, Summary, claim_batch
+from emails.delivery.claim import BATCH, claim_batch
 from emails.delivery.composing import Claimed, compose_batch
 from emails.delivery.ports import Answer, ErrorClass, Misconfigured, TransportError, Transports
 from emails.delivery.sending import hand_over
@@ -30,6 +30,7 @@ log = get_logger(__name__)
 DRAIN_SECONDS: Final = 2.0  # then the other queues of the same worker get their turn
 DEADLINE_SECONDS: Final = LEASE_SECONDS - 15  # no call begins or goes on after this part of the lease
 
+Summary = Counter[str]
 Settled = tuple[Picked, Answer | ContentGone]
 
 
@@ -94,7 +95,9 @@ def _answers(
 
 
 def _our_fault(error: Exception) -> TransportError:
-    return TransportError(kind=ErrorClass.BUG, code=type(error).__name__, message="The mail could not be composed.")
+    return TransportError(
+        kind=ErrorClass.BUG, code=type(error).__name__, message="The mail could not be composed."
+    )
 
 
 def _settle(settled: Sequence[Settled], deadline: float) -> Summary:

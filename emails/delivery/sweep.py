@@ -17,7 +17,7 @@ from mailgrid.core.models import Pulse
 
 CHUNK: Final = 500  # rows of one pass and priority; keeps a step at milliseconds
 
-# A doubt is first looked at when the transport can be asked: at once. Where nothing can be asked, looking costs a query.
+# A doubt is looked at at once, for transports that can be asked; the others are left as they are, for a query.
 _LOOK_AT_ONCE: Final = dict.fromkeys(Priority, timedelta(0))
 
 Summary = Counter[str]

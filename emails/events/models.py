@@ -71,5 +71,3 @@ class Notification(DueWork):
 
     def __str__(self) -> str:
         return f"{self.external_id or self.id} ({self.state})"
-
-

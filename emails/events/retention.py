@@ -16,7 +16,8 @@ def delete_events(*, now: datetime) -> int:
     return sum(
         delete_oldest(
             Event.across_tenants.filter(
-                tenant=tenant, created_at__lt=now - timedelta(days=tenant.effective_settings.retention_days.events)
+                tenant=tenant,
+                created_at__lt=now - timedelta(days=tenant.effective_settings.retention_days.events),
             ),
             limit=CHUNK,
         )

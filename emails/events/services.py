@@ -6,10 +6,12 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from django.db import connection
+
 from emails.events.models import Event, Notification
 from mailgrid.core import bells
 from mailgrid.core.ids import uuid7
-from mailgrid.core.sql import insert_rows
+from mailgrid.core.sql import insert_rows, values_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +62,19 @@ def store_notifications(notifications: Sequence[NewNotification], *, now: dateti
     if stored:
         bells.ring(bells.EVENTS)
     return len(stored)
+
+
+def settle_notifications(rows: Sequence[Notification]) -> None:
+    """Write what became of claimed notifications, in one statement; one that was claimed again since stays."""
+    columns = {"id": "id", "fence": "fence", "state": "state", "result": "result", "due": "due_at"}
+    values = [(row.pk, row.fence, str(row.state), row.result, row.due_at) for row in rows]
+    table, parameters = values_table("v", Notification, columns, values)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH {table} UPDATE emails_notification SET state = v.state, result = v.result, due_at = v.due,"
+            " lease_until = NULL FROM v WHERE emails_notification.id = v.id AND emails_notification.fence = v.fence",
+            parameters,
+        )
 
 
 _EVENT: Final = (

@@ -1,4 +1,4 @@
-"""Move deliveries and tell what happened: the moves, and one event for each recipient they changed, in one transaction."""
+"""Move deliveries and tell what happened: one event for each recipient they changed, in one transaction."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -2,6 +2,7 @@
 
 import orjson
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import path
 from django.utils.decorators import method_decorator
 from django.views import View
@@ -28,13 +29,13 @@ class TooManyNotifications(MailgridError):
 
 @method_decorator(csrf_exempt, name="dispatch")
 class SesHook(View):
-    """One provider account's notifications. The secret in the path says whose they are; the signature, if they count."""
+    """One provider account's notifications: the secret in the path says whose, the signature whether they count."""
 
     http_method_names = ["post"]
 
-    def dispatch(self, request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:  # type: ignore[override]
+    def dispatch(self, request: HttpRequest, *args: str, **kwargs: str) -> HttpResponseBase:
         try:
-            return super().dispatch(request, *args, **kwargs)  # type: ignore[return-value]
+            return super().dispatch(request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001 - every error has its answer, and SNS tries again after a 5xx
             return answer_error(error, request)
 
@@ -42,7 +43,9 @@ class SesHook(View):
         """Store a notification raw. Nothing of it is believed yet."""
         _slow_down(request.META.get("REMOTE_ADDR", ""))
         # Looked up by its keyed hash: the time it takes tells nothing about the secret.
-        transport = Transport.across_tenants.filter(hook_key=keyed_hash(secret), kind=Transport.Kind.SES).first()
+        transport = Transport.across_tenants.filter(
+            hook_key=keyed_hash(secret), kind=Transport.Kind.SES
+        ).first()
         if transport is None:
             raise NotFound("The requested resource was not found.")
         raw = request.read(MAX_BODY + 1)

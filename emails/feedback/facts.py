@@ -54,6 +54,7 @@ class Fact:
     status_code: str | None = None
     detail: dict[str, Any] = field(default_factory=dict)
     dedupe_key: str
+    account_tenant: UUID | None = None  # whose account told it; None: the operator's, which serves everybody
 
 
 # RFC 3463 3.2: 5.1.7 and 5.1.8 find fault with the sender's address; the recipient's may be perfectly good.

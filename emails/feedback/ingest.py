@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
@@ -9,6 +10,7 @@ import orjson
 from django.db import transaction
 
 from emails.events.models import Notification
+from emails.events.services import settle_notifications
 from emails.feedback import services
 from emails.feedback.facts import Fact
 from emails.feedback.ses import UnreadablePayload, facts
@@ -63,12 +65,12 @@ def _work_off(batch: Sequence[Notification], envelopes: Envelopes, *, now: datet
             row.state, row.result = Notification.State.REFUSED, str(error)[:500]
         except UnreadablePayload as error:
             row.state, row.result = Notification.State.UNREADABLE, str(error)[:500]
-        except Exception as error:  # noqa: BLE001 - the network or our defect: this one waits, the others go on
+        except Exception as error:
             log.warning("emails.notification.postponed", notification=str(row.pk), exc_info=True)
             _postpone(row, error, now=now)
     with transaction.atomic():
         services.apply(found, now=now)
-        Notification.objects.bulk_update(batch, ["state", "result", "due_at", "lease_until"])
+        settle_notifications(batch)
     summary = Counter(str(row.state) for row in batch)
     for result, count in summary.items():
         metrics.notifications.labels(result=result).inc(count)
@@ -88,7 +90,7 @@ def _facts(row: Notification, envelopes: Envelopes, *, now: datetime) -> list[Fa
             row.state = Notification.State.IGNORED
             return []
         body = event
-    return facts(body)
+    return [replace(fact, account_tenant=row.transport.tenant_id) for fact in facts(body)]
 
 
 def _postpone(row: Notification, error: Exception, *, now: datetime) -> None:

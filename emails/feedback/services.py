@@ -83,6 +83,7 @@ def _targets(facts: Sequence[Fact], deliveries: Mapping[str, Delivery]) -> list[
         Target(fact, delivery, recipient)
         for fact in facts
         if (delivery := deliveries.get(fact.dedupe_key)) and fact.kind in consequences.EVENT_TYPES
+        if fact.account_tenant in {None, delivery.tenant_id}  # a tenant's account tells of its own mail only
         for recipient in _meant(fact, recipients[delivery.pk])
     ]
 
@@ -97,7 +98,9 @@ def _meant(fact: Fact, recipients: Sequence[Recipient]) -> list[Recipient]:
 
 def _prove_sent(targets: Sequence[Target], *, now: datetime) -> None:
     """Every event proves that the provider accepted the mail; that beats what we believed."""
-    unproved = {t.delivery.pk: t for t in targets if t.delivery.state != Status.SENT and t.fact.fence is not None}
+    unproved = {
+        t.delivery.pk: t for t in targets if t.delivery.state != Status.SENT and t.fact.fence is not None
+    }
     transitions.move([_proof(target) for target in unproved.values()], now=now)
 
 

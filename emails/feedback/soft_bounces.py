@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db.models import Count
 
@@ -37,7 +38,7 @@ def repeated(bounced: Sequence[tuple[Recipient, Fact]], *, now: datetime) -> lis
     return found
 
 
-def _messages(tenant_id: object, address: str, *, since: datetime) -> int:
+def _messages(tenant_id: UUID, address: str, *, since: datetime) -> int:
     bounces = Event.across_tenants.filter(
         tenant_id=tenant_id,
         test=False,

@@ -150,7 +150,7 @@ def encode_words(text: str) -> str:
 def _plain_address(text: str) -> str | None:
     """The common case: nothing to decode and nothing to convert but the case of the domain."""
     found = _PLAIN_ADDRESS.fullmatch(text)
-    if found is None or len(text) > MAX_ADDRESS:
+    if found is None or len(text) > MAX_ADDRESS or "=?" in text:
         return None
     return f"{found[1]}@{found[2].lower()}"
 
@@ -195,6 +195,8 @@ def _read_local(local: str) -> str:
         raise InvalidAddress("The part before the @ must be ASCII: providers do not take others.")
     if len(local) > MAX_LOCAL:
         raise InvalidAddress(f"The part before the @ has at most {MAX_LOCAL} characters.")
+    if "=?" in local:  # some readers decode it even here (RFC 2047 5 forbids it), and see another address
+        raise InvalidAddress("The part before the @ must not contain an encoded word.")
     if not _LOCAL_PART.fullmatch(local):
         raise InvalidAddress("The part before the @ is empty or has characters that are not allowed there.")
     # Quotes around what needs none are the same address (RFC 5321 4.1.2) and must compare equal.

@@ -66,7 +66,13 @@ def as_row(*, tenant_id: UUID, message_id: UUID, content: Content, sensitive: bo
 
 
 def store_attachment(
-    *, tenant_id: UUID, filename: str, content_type: str, content_id: str | None, content: bytes, sensitive: bool
+    *,
+    tenant_id: UUID,
+    filename: str,
+    content_type: str,
+    content_id: str | None,
+    content: bytes,
+    sensitive: bool,
 ) -> StoredAttachment:
     """Put an attachment's bytes into the blob store; they are durable when this returns."""
     sealed = crypto.seal(content, context=tenant_id.bytes) if sensitive else None

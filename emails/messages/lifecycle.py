@@ -1,4 +1,4 @@
-"""The two state machines of mail, as data: a delivery's table, and the lattice in which a recipient only moves up. Pure.
+"""The two state machines of mail, as data: a delivery's table, and the lattice a recipient moves up in. Pure.
 
 Both are explained in docs/delivery.md. A test derives every order of provider events from them.
 """
@@ -27,6 +27,7 @@ class Input(StrEnum):
     PROVED_UNSENT = "proved_unsent"
     GAVE_UP = "gave_up"  # nothing can prove it any more, and it must not be repeated
     RELEASED = "released"
+    RELEASED_EARLY = "released_early"  # before its time
     CANCELED = "canceled"
     EXPIRED = "expired"
     SUPPRESSED = "suppressed"
@@ -55,6 +56,7 @@ DELIVERY: Final = Machine(
         (S.IN_DOUBT, Input.HELD): S.HELD,
         (S.IN_DOUBT, Input.GAVE_UP): S.UNKNOWN,
         (S.HELD, Input.RELEASED): S.QUEUED,
+        (S.HELD, Input.RELEASED_EARLY): S.SCHEDULED,
         (S.HELD, Input.FAILED): S.FAILED,
         **{(state, Input.HELD): S.HELD for state in WAITING},
         **{(state, Input.CANCELED): S.CANCELED for state in (*WAITING, S.HELD)},
@@ -130,6 +132,11 @@ def last_event(status: Status, *, opened: bool, clicked: bool) -> str:
     if status in _READ and (opened or clicked):
         return "clicked" if clicked else "opened"
     return _LAST_EVENT.get(status, str(status))
+
+
+LAST_EVENTS: Final = frozenset(
+    {"opened", "clicked", *(last_event(status, opened=False, clicked=False) for status in Status)}
+)
 
 
 def statuses_of(last: str) -> tuple[tuple[Status, ...], bool | None, bool | None]:

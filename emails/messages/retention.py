@@ -25,7 +25,9 @@ def erase_contents(*, now: datetime) -> int:
 
 def _erase(tenant: Tenant, *, now: datetime) -> int:
     kept = timedelta(days=tenant.effective_settings.retention_days.content)
-    ended = MessageContent.objects.filter(erased_at=None, message__tenant=tenant).exclude(message__status__in=OPEN)
+    ended = MessageContent.objects.filter(erased_at=None, message__tenant=tenant).exclude(
+        message__status__in=OPEN
+    )
     due = ended.filter(
         Q(message__created_at__lt=now - kept)
         | Q(message__stream__sensitive=True, message__created_at__lt=now - SENSITIVE_KEPT)

@@ -1,19 +1,24 @@
 """Read messages: one, or a page of them, with a constant number of queries."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from operator import or_
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import F, Func, Prefetch, Q, QuerySet, TextField, Value
+from django.db.models.lookups import Exact
 
 from emails.messages.lifecycle import statuses_of
 from emails.messages.models import Delivery, Message, Recipient
 from mailgrid.core.errors import NotFound
 from mailgrid.core.ids import parse_uuid
 from mailgrid.core.vocabulary import Status
+
+TAG = re.compile(r"([A-Za-z0-9_-]{1,256})(?::([A-Za-z0-9_-]{0,256}))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +83,25 @@ def _narrow(rows: QuerySet[Message], wanted: MessageFilter) -> QuerySet[Message]
     return rows
 
 
-def tagged(tag: str, prefix: str = "") -> Q:
-    """Messages with the tag `name`, or `name:value`."""
-    name, given, value = tag.partition(":")
-    return Q(**{f"{prefix}tags__{name}": value}) if given else Q(**{f"{prefix}tags__has_key": name})
+class _TagValue(Func):
+    """The value of one tag. Django's key transform would read lookups in a name, and places in a list in digits."""
+
+    function = "jsonb_extract_path_text"
+    output_field = TextField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **_context: Any) -> Any:
+        tags, name = self.get_source_expressions()
+        path = Value(f'$."{name.value}"')
+        return Func(tags, path, function="json_extract").as_sql(compiler, connection)
+
+
+def tagged(tag: str) -> Q:
+    """Messages with the tag `name`, or `name:value`; none for what can be no tag."""
+    if (found := TAG.fullmatch(tag)) is None:
+        return Q(pk__in=[])
+    if found[2] is None:
+        return Q(tags__has_key=found[1])
+    return Q(Exact(_TagValue(F("tags"), Value(found[1])), Value(found[2])))
 
 
 def _last_event(word: str) -> Q:
@@ -102,13 +122,17 @@ def _any(conditions: Iterable[Q]) -> Q:
 
 def count_accepted(tenant_id: UUID, since: datetime) -> int:
     """Recipients of live messages accepted since then, suppressed ones excepted: what quotas count."""
-    rows = Recipient.across_tenants.filter(tenant_id=tenant_id, message__test=False, message__created_at__gte=since)
+    rows = Recipient.across_tenants.filter(
+        tenant_id=tenant_id, message__test=False, message__created_at__gte=since
+    )
     return rows.exclude(status=Status.SUPPRESSED).count()
 
 
 def with_story(rows: QuerySet[Message]) -> QuerySet[Message]:
     """With deliveries, attempts and recipients, for pages that show everything."""
     return rows.prefetch_related(
-        Prefetch("deliveries", Delivery.across_tenants.prefetch_related("journal").select_related("transport")),
+        Prefetch(
+            "deliveries", Delivery.across_tenants.prefetch_related("journal").select_related("transport")
+        ),
         Prefetch("recipients", Recipient.across_tenants.select_related("delivery").order_by("position")),
     )

@@ -100,7 +100,12 @@ def _bounced(
     addresses: Sequence[str], at: str | None, *, kind: str, sub: str, status: str, words: str
 ) -> dict[str, Any]:
     recipients = [
-        {"emailAddress": address, "action": "failed", "status": status, "diagnosticCode": f"smtp; 550 {status} {words}"}
+        {
+            "emailAddress": address,
+            "action": "failed",
+            "status": status,
+            "diagnosticCode": f"smtp; 550 {status} {words}",
+        }
         for address in addresses
     ]
     detail = {
@@ -115,11 +120,15 @@ def _bounced(
 
 
 def _bounce(addresses: Sequence[str], at: str | None) -> dict[str, Any]:
-    return _bounced(addresses, at, kind="Permanent", sub="NoEmail", status="5.1.1", words="user unknown (simulated)")
+    return _bounced(
+        addresses, at, kind="Permanent", sub="NoEmail", status="5.1.1", words="user unknown (simulated)"
+    )
 
 
 def _soft_bounce(addresses: Sequence[str], at: str | None) -> dict[str, Any]:
-    return _bounced(addresses, at, kind="Transient", sub="General", status="4.2.2", words="mailbox full (simulated)")
+    return _bounced(
+        addresses, at, kind="Transient", sub="General", status="4.2.2", words="mailbox full (simulated)"
+    )
 
 
 def _suppressed(addresses: Sequence[str], at: str | None) -> dict[str, Any]:
@@ -146,7 +155,11 @@ def _complaint(addresses: Sequence[str], at: str | None) -> dict[str, Any]:
 
 def _delay(addresses: Sequence[str], at: str | None) -> dict[str, Any]:
     recipients = [
-        {"emailAddress": address, "status": "4.4.7", "diagnosticCode": "smtp; 421 4.4.7 try later (simulated)"}
+        {
+            "emailAddress": address,
+            "status": "4.4.7",
+            "diagnosticCode": "smtp; 421 4.4.7 try later (simulated)",
+        }
         for address in addresses
     ]
     detail = {"timestamp": at, "delayType": "TransientCommunicationFailure", "delayedRecipients": recipients}

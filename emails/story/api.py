@@ -14,7 +14,7 @@ class Timeline(Endpoint):
 
     scopes = {"GET": "events:read"}
 
-    def get(self, request: Request, email_id: str) -> HttpResponse:  # noqa: ARG002
+    def get(self, request: Request, email_id: str) -> HttpResponse:
         """Everything that happened to an email, oldest first."""
         data = [
             {"at": line.at, "kind": line.kind, "what": line.what, "detail": line.detail}

@@ -29,7 +29,7 @@ def timeline(message_id: str) -> list[Line]:
 
 
 def _accepted(message: Message) -> Line:
-    key = ApiKey.across_tenants.filter(pk=message.key_id).first()
+    key = ApiKey.across_tenants.filter(pk=message.key_id).first() if message.key_id else None
     by = f"with key {key.prefix}" if key else "by a key that is gone"
     detail = {"source": message.source, "request_id": message.request_id, "key": key.prefix if key else None}
     what = f"Accepted through {message.source} {by}, on stream {message.stream.name}."

@@ -7,17 +7,13 @@ from django.db.models import F, Q, QuerySet
 
 from emails.streams.models import Stream
 from emails.transports.models import Transport
-from mailgrid.core.errors import Invalid, NotFound, Unavailable
+from mailgrid.core.errors import NotFound, Unavailable
 from mailgrid.core.ids import parse_uuid
 from tenants.tenancy.selectors import tenant_facts
 
 
 class StreamNotFound(NotFound):
     """No stream of this id or name in the tenant."""
-
-
-class UnknownStream(Invalid):
-    """A body names a stream that the tenant does not have."""
 
 
 class NoTransport(Unavailable):
@@ -34,29 +30,28 @@ def listed(*, types: list[str], enabled: bool | None) -> QuerySet[Stream]:
 
 def find(id_or_name: str) -> Stream:
     """A stream of the tenant in scope with its transport; raises `StreamNotFound`."""
-    found = pick(Stream.objects.select_related("transport"), id_or_name)
-    if found is None:
-        raise StreamNotFound("There is no such stream.")
-    return found
+    return pick(Stream.objects.select_related("transport"), id_or_name)
 
 
 def stream_for(tenant_id: UUID, name_or_id: str | None = None) -> Stream:
     """The stream a message names, with its transport; None means the tenant's default.
 
-    Raises `UnknownStream`. Whether it is enabled is for the caller to ask.
+    Raises `StreamNotFound`. Whether it is enabled is for the caller to ask.
     """
     wanted = tenant_facts(tenant_id).settings.default_stream if name_or_id is None else name_or_id
-    found = pick(Stream.across_tenants.filter(tenant_id=tenant_id).select_related("transport"), wanted)
-    if found is None:
-        raise UnknownStream.field("stream", "not_found", "There is no such stream.")
-    return found
+    return pick(Stream.across_tenants.filter(tenant_id=tenant_id).select_related("transport"), wanted)
 
 
-def pick(rows: QuerySet[Stream], id_or_name: str) -> Stream | None:
-    """The one of `rows` with this id, else this name."""
+def pick(rows: QuerySet[Stream], id_or_name: str) -> Stream:
+    """The one of `rows` with this id, else this name; raises `StreamNotFound`."""
+    if "\0" in id_or_name:  # a path may hold one, and PostgreSQL fails on it
+        raise StreamNotFound("There is no such stream.")
     wanted = parse_uuid(id_or_name)
     found = rows.filter(Q(name=id_or_name) | Q(pk=wanted))
-    return max(found, key=lambda row: bool(row.pk == wanted), default=None)
+    best = max(found, key=lambda row: bool(row.pk == wanted), default=None)
+    if best is None:
+        raise StreamNotFound("There is no such stream.")
+    return best
 
 
 def effective_transport(stream: Stream) -> Transport:

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from emails.messages.addresses import InvalidAddress, Mailbox, parse_mailbox
 from emails.streams.defaults import MAX_STREAMS, PRIORITY_OF, UNSUBSCRIBE_TYPES
 from emails.streams.models import Stream
-from emails.streams.selectors import StreamNotFound, pick
+from emails.streams.selectors import pick
 from emails.transports.models import Transport
 from emails.transports.selectors import TransportNotFound, usable
 from mailgrid.core.bells import Priority
@@ -209,10 +209,7 @@ def _set_paused(id_or_name: str, *, paused: bool, actor: Actor, now: datetime) -
 
 
 def _lock(id_or_name: str) -> Stream:
-    found = pick(Stream.objects.select_for_update(), id_or_name)
-    if found is None:
-        raise StreamNotFound("There is no such stream.")
-    return found
+    return pick(Stream.objects.select_for_update(), id_or_name)
 
 
 def _is_default(stream: Stream) -> bool:

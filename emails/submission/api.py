@@ -5,29 +5,28 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.urls import path
-from pydantic import BaseModel
 from rest_framework.request import Request
 
 from emails.messages.api import FILTERS, list_answer, one_answer
-from emails.messages.selectors import MessageFilter, list_messages
+from emails.messages.selectors import MessageFilter, get_message, list_messages
 from emails.submission import verbs
 from emails.submission.body import (
     MAX_BATCH,
     BatchBody,
     BulkBody,
     InvalidAttachment,
+    NoBody,
     RescheduleBody,
     ScheduleBody,
     SendBody,
 )
 from emails.submission.preflight import Preflight, preflight
-from emails.submission.request import SubmitRequest
+from emails.submission.request import InvalidFrom, SubmitRequest
 from emails.submission.services import Accepted, Submitted, submit
 from mailgrid.core.errors import FieldError, Invalid, MailgridError
 from mailgrid.core.ids import parse_uuid
 from mailgrid.core.vocabulary import Source, Status
 from mailgrid.http.answers import answer
-from mailgrid.http.errors import Unreadable
 from mailgrid.http.reading import MEGABYTE, validate
 from mailgrid.http.views import Endpoint
 from tenants.tenancy.selectors import tenant_facts
@@ -63,7 +62,7 @@ class Emails(SendEndpoint):
     bodies = {"POST": SendBody}
     filters = FILTERS
 
-    def post(self, request: Request) -> HttpResponse:  # noqa: ARG002
+    def post(self, request: Request) -> HttpResponse:
         """Send one email."""
         return self.accept("POST /emails", SendBody)
 
@@ -78,7 +77,7 @@ class ScheduledEmails(SendEndpoint):
     scopes = {"POST": "emails:send"}
     bodies = {"POST": ScheduleBody}
 
-    def post(self, request: Request) -> HttpResponse:  # noqa: ARG002
+    def post(self, request: Request) -> HttpResponse:
         """Schedule one email: as POST /emails, with `scheduled_at` required."""
         return self.accept("POST /emails/schedule", ScheduleBody)
 
@@ -87,7 +86,7 @@ class EmailBatch(SendEndpoint):
     """Send up to 500 emails in one transaction."""
 
     scopes = {"POST": "emails:send"}
-    bodies: dict[str, type[BaseModel]] = {"POST": BatchBody}  # noqa: RUF012
+    bodies = {"POST": BatchBody}
     body_limit = 50 * MEGABYTE
     max_keys = 100_000
 
@@ -107,7 +106,7 @@ class EmailBatch(SendEndpoint):
     def _candidates(self) -> Sequence[SubmitRequest | MailgridError]:
         items = self.json()
         if not isinstance(items, list):
-            raise Unreadable("The body must be an array of emails.")
+            raise Invalid("The body must be an array of emails.")
         if not 1 <= len(items) <= MAX_BATCH:
             raise Invalid(f"A batch has 1 to {MAX_BATCH} emails.")
         return [self._candidate(item) for item in items]
@@ -115,7 +114,7 @@ class EmailBatch(SendEndpoint):
     def _candidate(self, item: Any) -> SubmitRequest | MailgridError:
         try:
             return validate(SendBody, item, now=self.request_time).as_request(source=Source.BATCH)
-        except (Invalid, InvalidAttachment) as error:
+        except (Invalid, InvalidAttachment, InvalidFrom) as error:
             return error
 
 
@@ -125,11 +124,11 @@ class EmailPreflight(SendEndpoint):
     scopes = {"POST": "emails:send"}
     bodies = {"POST": SendBody}
 
-    def post(self, request: Request) -> HttpResponse:  # noqa: ARG002
+    def post(self, request: Request) -> HttpResponse:
         """Every check of a send; nothing is stored."""
         try:
             wanted = self.read(SendBody).as_request(source=Source.API)
-        except (Invalid, InvalidAttachment) as error:
+        except (Invalid, InvalidAttachment, InvalidFrom) as error:
             return answer(_preflight_refused(error))
         return answer(_preflight(preflight(request=wanted, caller=self.caller, now=self.request_time)))
 
@@ -140,7 +139,7 @@ class BulkAction(Endpoint):
     scopes = {"POST": "emails:send"}
     bodies = {"POST": BulkBody}
 
-    def post(self, request: Request) -> HttpResponse:  # noqa: ARG002
+    def post(self, request: Request) -> HttpResponse:
         """Act on the open emails that match a filter, at most 100,000."""
         body = self.read(BulkBody)
         chosen = {name: value for name, value in body.filter if value is not None}
@@ -163,11 +162,11 @@ class Email(Endpoint):
     scopes = {"GET": "events:read", "PATCH": "emails:send"}
     bodies = {"PATCH": RescheduleBody}
 
-    def get(self, request: Request, email_id: str) -> HttpResponse:  # noqa: ARG002
+    def get(self, request: Request, email_id: str) -> HttpResponse:
         """Read one email, with what became of each recipient."""
         return one_answer(email_id)
 
-    def patch(self, request: Request, email_id: str) -> HttpResponse:  # noqa: ARG002
+    def patch(self, request: Request, email_id: str) -> HttpResponse:
         """Move a scheduled email to another time; `now` sends it."""
         body = self.read(RescheduleBody)
         message = verbs.reschedule(
@@ -184,8 +183,9 @@ class CancelEmail(Endpoint):
 
     scopes = {"POST": "emails:send"}
 
-    def post(self, request: Request, email_id: str) -> HttpResponse:  # noqa: ARG002
+    def post(self, request: Request, email_id: str) -> HttpResponse:
         """Cancel what is still open of an email."""
+        self.read(NoBody)
         message = verbs.cancel(message_id=email_id, now=self.request_time)
         return answer({"object": "email", "id": message.pk, "status": message.status})
 
@@ -195,15 +195,16 @@ class RetryEmail(Endpoint):
 
     scopes = {"POST": "emails:send"}
 
-    def post(self, request: Request, email_id: str) -> HttpResponse:  # noqa: ARG002
+    def post(self, request: Request, email_id: str) -> HttpResponse:
         """A new email to the recipients that failed, expired or are unknown."""
+        again = str(get_message(email_id).pk)  # however the path spells it
 
         return self.once(
-            f"POST /emails/{email_id}/retry",
-            prepare=lambda: None,
+            f"POST /emails/{again}/retry",
+            prepare=lambda: self.read(NoBody),
             work=lambda _: {
-                **_sent(verbs.send_again(message_id=email_id, caller=self.caller, now=self.request_time)),
-                "retry_of": email_id,
+                **_sent(verbs.send_again(message_id=again, caller=self.caller, now=self.request_time)),
+                "retry_of": again,
             },
         )
 
@@ -243,7 +244,8 @@ def _preflight(verdict: Preflight) -> dict[str, Any]:
         "ok": verdict.ok,
         "size": verdict.size,
         "recipients": [
-            {"email": address, "status": "suppressed" if reason else "queued"} | ({"reason": reason} if reason else {})
+            {"email": address, "status": "suppressed" if reason else "queued"}
+            | ({"reason": reason} if reason else {})
             for address, reason in verdict.recipients
         ],
         "rendered": {"subject": verdict.subject, "html": verdict.html, "text": verdict.text},

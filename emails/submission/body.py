@@ -1,7 +1,7 @@
 """The request bodies of sending: what may be written, and how it becomes a `SubmitRequest`."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, RootModel, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
@@ -10,7 +10,7 @@ from emails.composition.attachments import AttachmentRefused, read_attachment
 from emails.composition.envelope import Attachment
 from emails.composition.headers import HeaderRefused, check_headers, check_text
 from emails.messages.addresses import InvalidAddress, Mailbox, parse_mailbox
-from emails.submission.request import MAX_RECIPIENTS, SubmitRequest
+from emails.submission.request import MAX_RECIPIENTS, InvalidFrom, SubmitRequest
 from mailgrid.core.bells import Priority
 from mailgrid.core.errors import FieldError, Invalid, MailgridError
 from mailgrid.core.vocabulary import Source
@@ -20,6 +20,8 @@ from mailgrid.http.times import WireTime
 MAX_BATCH = 500
 MAX_BODY_BYTES = 2 * 1024 * 1024
 MAX_METADATA_BYTES = 4096
+MAX_ATTACHMENTS = 20
+MAX_READ = 500  # attachments; a longer list is refused before a million wrong ones are read
 
 
 class InvalidAttachment(MailgridError):
@@ -38,21 +40,25 @@ def _mailbox(value: Any) -> Any:
 
 
 def _as_list(value: Any) -> Any:
+    if isinstance(value, list) and len(value) > MAX_RECIPIENTS:  # before a million wrong ones are read
+        raise PydanticCustomError(
+            "too_many_recipients", "At most {limit} addresses.", {"limit": MAX_RECIPIENTS}
+        )
     return [value] if isinstance(value, str) else value
 
 
-def _checked(check: Callable[..., Any], *names: str) -> Callable[[Any], Any]:
+def _checked(check: Callable[..., Any], *names: str) -> AfterValidator:
     def validate(value: Any) -> Any:
         try:
             return check(*names, value)
         except HeaderRefused as error:
             raise PydanticCustomError(
-                error.code,  # type: ignore[arg-type]
+                error.code,
                 "{field}: {reason}",
                 {"field": error.name, "reason": str(error)},
             ) from None
 
-    return AfterValidator(validate)  # type: ignore[return-value]
+    return AfterValidator(validate)
 
 
 def _priority(value: Any) -> Any:
@@ -98,7 +104,7 @@ class Tag(Body):
 class AttachmentBody(Body):
     """A file, by its content in base64, as a data URI, or as a list of integers."""
 
-    content: str | list[int]
+    content: str | Annotated[list[int], Field(fail_fast=True)]
     filename: str
     content_type: str | None = None
     content_id: str | None = None
@@ -117,7 +123,11 @@ class AttachmentBody(Body):
 class SendBody(Body):
     """One message."""
 
-    from_: Annotated[AddressField | None, Field(alias="from")] = None
+    from_: Annotated[
+        str | None,
+        Field(alias="from"),
+        WithJsonSchema({"type": "string", "examples": ["Acme <hi@acme.com>"]}),
+    ] = None
     to: Annotated[Addresses, Field(min_length=1)]
     cc: Addresses | None = None
     bcc: Addresses | None = None
@@ -126,9 +136,11 @@ class SendBody(Body):
     html: Text | None = None
     text: Text | None = None
     headers: Annotated[dict[str, str], _checked(check_headers)] | None = None
-    attachments: Annotated[list[AttachmentBody], Field(max_length=20)] | None = None
+    attachments: Annotated[list[AttachmentBody], Field(max_length=MAX_READ)] | None = None
     tags: Annotated[list[Tag], Field(max_length=20)] | None = None
-    metadata: Annotated[dict[Annotated[str, Field(max_length=64)], Scalar], Field(max_length=50)] | None = None
+    metadata: Annotated[dict[Annotated[str, Field(max_length=64)], Scalar], Field(max_length=50)] | None = (
+        None
+    )
     scheduled_at: WireTime | None = None
     expires_at: WireTime | None = None
     stream: Annotated[str, Field(min_length=1, max_length=63)] | None = None
@@ -152,7 +164,7 @@ class SendBody(Body):
     def as_request(self, *, source: Source) -> SubmitRequest:
         """The message asked for; raises `Invalid` or `InvalidAttachment`."""
         request = SubmitRequest(
-            sender=self.from_,
+            sender=self._sender(),
             to=tuple(self.to),
             cc=tuple(self.cc or ()),
             bcc=tuple(self.bcc or ()),
@@ -160,7 +172,7 @@ class SendBody(Body):
             subject=self.subject,
             html=self.html,
             text=self.text,
-            headers=self.headers or (),  # type: ignore[arg-type] - check_headers made it a tuple
+            headers=cast(tuple[tuple[str, str], ...], self.headers or ()),  # as check_headers left it
             attachments=self._read_attachments(),
             tags={tag.name: tag.value for tag in self.tags or []},
             metadata=self._checked_metadata(),
@@ -171,10 +183,22 @@ class SendBody(Body):
             source=source,
         )
         if len(request.recipients) > MAX_RECIPIENTS:
-            raise Invalid.field("to", "too_many_recipients", f"At most {MAX_RECIPIENTS} addresses in to, cc and bcc.")
+            raise Invalid.field(
+                "to", "too_many_recipients", f"At most {MAX_RECIPIENTS} addresses in to, cc and bcc."
+            )
         return request
 
+    def _sender(self) -> Mailbox | None:
+        try:
+            return None if self.from_ is None else parse_mailbox(self.from_)
+        except InvalidAddress as error:
+            item = FieldError("from", "invalid_email", str(error))
+            raise InvalidFrom(f"from: {error}", errors=[item]) from None
+
     def _read_attachments(self) -> tuple[Attachment, ...]:
+        if len(self.attachments or ()) > MAX_ATTACHMENTS:
+            error = FieldError("attachments", "too_many", f"At most {MAX_ATTACHMENTS} attachments.")
+            raise InvalidAttachment(error.message, errors=[error])
         read, refused = [], []
         for place, attachment in enumerate(self.attachments or []):
             try:
@@ -203,6 +227,10 @@ class BatchBody(RootModel[list[SendBody]]):
     """1 to 500 messages."""
 
 
+class NoBody(Body):
+    """Verbs that take nothing: an empty body, or what SDKs repeat in it."""
+
+
 class RescheduleBody(Body):
     """Another time; `now` sends it."""
 
@@ -214,7 +242,7 @@ class BulkFilter(Body):
     """Which open messages; at least one of these."""
 
     stream: str | None = None
-    tag: str | None = None
+    tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,256}(:[A-Za-z0-9_-]{0,256})?$")] | None = None
     batch_id: str | None = None
     since: WireTime | None = None
     until: WireTime | None = None

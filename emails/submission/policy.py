@@ -6,28 +6,23 @@ A `Desk` serves one request, also a batch of 500: whatever it looks up, it looks
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from emails.composition.size import MAX_MESSAGE_BYTES, estimate
 from emails.messages.addresses import Mailbox, parse_mailbox
 from emails.streams.defaults import MAX_AGE_SECONDS
+from emails.streams.lanes import Lane, lanes_of
 from emails.streams.models import Stream
-from emails.streams.selectors import effective_transport, stream_for
-from emails.submission.request import SubmitRequest
+from emails.streams.selectors import StreamNotFound
+from emails.submission.request import InvalidFrom, SubmitRequest
 from emails.transports.models import SANDBOX_ID, Transport
 from mailgrid.core.bells import Priority
 from mailgrid.core.callers import Caller
-from mailgrid.core.errors import Forbidden, Invalid, MailgridError, NotFound
-from tenants.domains.selectors import verified_names
+from mailgrid.core.errors import Forbidden, Invalid
 from tenants.tenancy.selectors import tenant_facts
 
 MAX_AHEAD: Final = timedelta(days=365)
 PAST_IS_NOW: Final = timedelta(minutes=5)
-
-
-class InvalidFrom(MailgridError):
-    """`from` is missing, or its domain is not verified for the tenant."""
-
-    name = "invalid_from_address"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +32,7 @@ class Decision:
     request: SubmitRequest
     stream: Stream
     transport: Transport | None
-    transport_id: object
+    transport_id: UUID
     sender: Mailbox
     reply_to: tuple[Mailbox, ...]
     priority: Priority
@@ -54,18 +49,17 @@ class Desk:
         self.caller = caller
         self.now = now
         self.tenant = tenant_facts(caller.tenant_id)
-        self._streams: dict[str, Stream | MailgridError] = {}
-        self._transports: dict[object, Transport] = {}
-        self._verified: frozenset[str] | None = None
+        self._lanes = lanes_of(caller.tenant_id)
 
     def decide(self, request: SubmitRequest) -> Decision:
         """The decision, or the error that refuses the message."""
-        stream = self._stream(request.stream)
+        lane = self._lane(request.stream)
+        stream = lane.stream
         sender = self._sender(request, stream)
         priority = Priority(stream.priority if request.priority is None else request.priority)
         scheduled_at = self._scheduled_at(request)
         due_at = scheduled_at or self.now
-        transport = None if self.caller.test else self._transport(stream)
+        transport = None if self.caller.test else lane.transport
         return Decision(
             request=request,
             stream=stream,
@@ -80,36 +74,20 @@ class Desk:
             size=_size(request, sender),
         )
 
-    def _stream(self, name: str | None) -> Stream:
-        wanted = name or self.tenant.settings.default_stream
-        if wanted not in self._streams:
-            self._streams[wanted] = self._find_stream(wanted)
-        found = self._streams[wanted]
-        if isinstance(found, MailgridError):
-            raise found
-        return found
-
-    def _find_stream(self, wanted: str) -> Stream | MailgridError:
+    def _lane(self, name: str | None) -> Lane:
         try:
-            stream = stream_for(self.caller.tenant_id, wanted)
-        except NotFound:
-            return Invalid.field("stream", "not_found", "There is no such stream.")
-        if not stream.enabled:
-            return Invalid.field("stream", "stream_disabled", "This stream is disabled.")
-        return stream
-
-    def _transport(self, stream: Stream) -> Transport:
-        if stream.pk not in self._transports:
-            self._transports[stream.pk] = effective_transport(stream)
-        return self._transports[stream.pk]
+            lane = self._lanes.find(name or self.tenant.settings.default_stream)
+        except StreamNotFound:
+            raise Invalid.field("stream", "not_found", "There is no such stream.") from None
+        if not lane.stream.enabled:
+            raise Invalid.field("stream", "stream_disabled", "This stream is disabled.")
+        return lane
 
     def _sender(self, request: SubmitRequest, stream: Stream) -> Mailbox:
         sender = request.sender or next(iter(_optional(stream.default_from)), None)
         if sender is None:
             raise InvalidFrom("from is missing, and the stream has no default_from.")
-        if self._verified is None:
-            self._verified = verified_names(self.caller.tenant_id)
-        if sender.domain not in self._verified:
+        if sender.domain not in self._lanes.domains:
             raise InvalidFrom(f"The domain {sender.domain} is not verified for this tenant.")
         allowed = self.caller.allowed_domains
         if allowed is not None and sender.domain not in allowed:
@@ -132,7 +110,9 @@ class Desk:
         if request.expires_at is None:
             return due_at + timedelta(seconds=stream.max_age_seconds or MAX_AGE_SECONDS[priority])
         if request.expires_at <= due_at:
-            raise Invalid.field("expires_at", "out_of_range", "Must be after scheduled_at, and in the future.")
+            raise Invalid.field(
+                "expires_at", "out_of_range", "Must be after scheduled_at, and in the future."
+            )
         if request.expires_at > due_at + MAX_AHEAD:
             raise Invalid.field("expires_at", "out_of_range", "At most 365 days after it is due.")
         return request.expires_at

@@ -35,10 +35,10 @@ def preflight(*, request: SubmitRequest, caller: Caller, now: datetime) -> Prefl
     try:
         decision = Desk(caller, now=now).decide(request)
     except MailgridError as error:
-        return _verdict(request, text, None, {}, error, now)
+        return _verdict(request, text, None, {}, error)
     reasons = suppression_reasons([decision], caller, now=now)
     listed = {address: reason for (_, address), reason in reasons.items()}
-    return _verdict(request, text, decision, listed, None, now)
+    return _verdict(request, text, decision, listed, None)
 
 
 def _verdict(
@@ -47,7 +47,6 @@ def _verdict(
     decision: Decision | None,
     listed: dict[str, str],
     error: MailgridError | None,
-    now: datetime,
 ) -> Preflight:
     errors = tuple(error.errors or [FieldError("", error.name, error.message)]) if error else ()
     return Preflight(

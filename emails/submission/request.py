@@ -6,9 +6,16 @@ from typing import Any
 
 from emails.composition.envelope import Attachment
 from emails.messages.addresses import Mailbox
+from mailgrid.core.errors import MailgridError
 from mailgrid.core.vocabulary import Source
 
 MAX_RECIPIENTS = 50  # SES's limit for one call
+
+
+class InvalidFrom(MailgridError):
+    """`from` is missing or cannot be read, or its domain is not verified for the tenant."""
+
+    name = "invalid_from_address"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,7 +84,12 @@ def submit(
     batch_id = uuid7() if batch else None
     with _allowance(desk, [decision for _, decision in decided], reasons) as over_quota:
         messages = [
-            (index, _message(desk, decision, reasons, over_quota=over_quota, batch_id=batch_id, retry_of=retry_of))
+            (
+                index,
+                _message(
+                    desk, decision, reasons, over_quota=over_quota, batch_id=batch_id, retry_of=retry_of
+                ),
+            )
             for index, decision in decided
         ]
         _store([message for _, message in messages], now=now)
@@ -123,15 +128,26 @@ def _whole_refusal(refused: Sequence[tuple[int, MailgridError]], *, batch: bool)
 
 
 @contextmanager
-def _allowance(desk: Desk, decisions: Sequence[Decision], reasons: Mapping[tuple[UUID, str], str]) -> Iterator[bool]:
+def _allowance(
+    desk: Desk, decisions: Sequence[Decision], reasons: Mapping[tuple[UUID, str], str]
+) -> Iterator[bool]:
     """Take the recipients' rate tokens and quota; both go back when nothing was stored.
 
     Yields whether the tenant is over its quota and wants its mail held instead of refused.
     """
     everybody = [(d.stream.pk, mailbox.address) for d in decisions for _, mailbox in d.request.recipients]
     counted = sum(1 for one in everybody if one not in reasons)
-    limits = {"tenant_id": desk.tenant.id, "test": desk.caller.test, "limits": desk.tenant.limits}
-    quota: dict[str, Any] = {"tenant": desk.tenant, "test": desk.caller.test, "count": counted, "now": desk.now}
+    limits: dict[str, Any] = {
+        "tenant_id": desk.tenant.id,
+        "test": desk.caller.test,
+        "limits": desk.tenant.limits,
+    }
+    quota: dict[str, Any] = {
+        "tenant": desk.tenant,
+        "test": desk.caller.test,
+        "count": counted,
+        "now": desk.now,
+    }
     take_recipients(**limits, count=len(everybody))
     consumed = over = False
     try:
@@ -149,7 +165,9 @@ def _allowance(desk: Desk, decisions: Sequence[Decision], reasons: Mapping[tuple
         raise
 
 
-def suppression_reasons(decisions: Sequence[Decision], caller: Caller, *, now: datetime) -> dict[tuple[UUID, str], str]:
+def suppression_reasons(
+    decisions: Sequence[Decision], caller: Caller, *, now: datetime
+) -> dict[tuple[UUID, str], str]:
     """The reason for each (stream, address) that must not get mail."""
     asked = {
         (caller.tenant_id, decision.stream.pk, mailbox.address)
@@ -157,7 +175,9 @@ def suppression_reasons(decisions: Sequence[Decision], caller: Caller, *, now: d
         for _, mailbox in decision.request.recipients
     }
     listed = which_are_suppressed(sorted(asked, key=str), now=now)
-    found = {(stream, address): why.reason for (_, stream, address), why in listed.items()}
+    found: dict[tuple[UUID, str], str] = {
+        (stream, address): why.reason for (_, stream, address), why in listed.items()
+    }
     for decision in decisions:
         if decision.transport is None or decision.transport.kind == Transport.Kind.SANDBOX:
             for _, mailbox in decision.request.recipients:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from emails.composition.envelope import Attachment
 from emails.events import transitions
@@ -135,7 +135,9 @@ def _same_again(message: Message, recipients: Iterable[Recipient]) -> SubmitRequ
 def act_on_many(*, action: str, messages: QuerySet[Message], now: datetime, limit: int) -> int:
     """Hold, release or cancel the open deliveries of up to `limit` messages, in chunks; how many messages matched."""
     act = {"cancel": _cancel, "hold": _hold, "release": _release}[action]
-    ids = list(messages.filter(status__in=_ACTED_ON[action]).order_by("pk").values_list("pk", flat=True)[:limit])
+    ids = list(
+        messages.filter(status__in=_ACTED_ON[action]).order_by("pk").values_list("pk", flat=True)[:limit]
+    )
     for start in range(0, len(ids), _CHUNK):
         with transaction.atomic():
             act(Delivery.across_tenants.filter(message_id__in=ids[start : start + _CHUNK]), now=now)
@@ -158,15 +160,20 @@ def _cancel(rows: QuerySet[Delivery], *, now: datetime) -> int:
 
 def _hold(rows: QuerySet[Delivery], *, now: datetime) -> int:
     waiting = rows.filter(state__in=WAITING)
-    return transitions.move(passes.moves(waiting, Input.HELD, limit=_CHUNK, reason=HoldReason.MANUAL), now=now)
+    return transitions.move(
+        passes.moves(waiting, Input.HELD, limit=_CHUNK, reason=HoldReason.MANUAL), now=now
+    )
 
 
 def _release(rows: QuerySet[Delivery], *, now: datetime) -> int:
     """Only what was held by hand: other reasons end by themselves or by an operator."""
     held = rows.filter(state=Status.HELD, hold_reason=HoldReason.MANUAL)
-    moves = passes.moves(held, Input.RELEASED, limit=_CHUNK)
+    early = Q(message__scheduled_at__gt=now)
+    moves = [
+        *passes.moves(held.filter(early), Input.RELEASED_EARLY, limit=_CHUNK),
+        *passes.moves(held.exclude(early), Input.RELEASED, limit=_CHUNK),
+    ]
     transitions.move(moves, now=now)
     for priority in Priority:
         ring(priority.queue)
     return len(moves)
-

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from emails.streams.selectors import stream_for
+from emails.streams.selectors import StreamNotFound, stream_for
 from emails.suppressions.models import NO_SCOPE, Suppression
 from emails.suppressions.selectors import SuppressionNotFound, meant, visible
 from mailgrid.core.errors import FieldError, Invalid, MissingField
@@ -90,8 +90,7 @@ def add(*, tenant_id: UUID, operator: bool, wanted: Wanted, actor: Actor, now: d
     """Suppress by hand what a caller asks for; answers a row for each address, in order.
 
     An address that is listed for the same scope, for whatever reason and for as long, is left as it is.
-    Raises `Invalid` for an end in the past, `InvalidScope`, `MissingField`, and `UnknownStream` for a stream
-    the tenant does not have.
+    Raises `Invalid` for an end in the past, `InvalidScope`, and `MissingField`.
     """
     if wanted.expires_at is not None and wanted.expires_at <= now:
         raise Invalid.field("expires_at", "invalid_time", "This must lie ahead.")
@@ -255,12 +254,19 @@ def _scope_id(wanted: Wanted, *, tenant_id: UUID, operator: bool) -> UUID:
         case Scope.GLOBAL if not operator:
             raise InvalidScope.field("scope", "invalid_choice", "The global list is the operator's.")
         case Scope.STREAM:
-            stream_id: UUID = stream_for(tenant_id, wanted.stream).pk
-            return stream_id
+            return _stream_id(tenant_id, wanted.stream)
         case Scope.TOPIC:
             # Topics come with the contacts; until then no tenant has one.
             raise InvalidScope.field("topic_id", "not_found", "There is no such topic.")
     return NO_SCOPE
+
+
+def _stream_id(tenant_id: UUID, stream: str | None) -> UUID:
+    try:
+        stream_id: UUID = stream_for(tenant_id, stream).pk
+    except StreamNotFound:
+        raise InvalidScope.field("stream", "not_found", "There is no such stream.") from None
+    return stream_id
 
 
 def _delete(rows: QuerySet[Suppression], *, tenant_id: UUID, actor: Actor, now: datetime) -> list[UUID]:

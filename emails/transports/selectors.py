@@ -36,6 +36,8 @@ def usable(name: str) -> Transport:
 
 def pick(rows: QuerySet[Transport], id_or_name: str) -> Transport:
     """The one of `rows` that is meant; raises `TransportNotFound`."""
+    if "\0" in id_or_name:  # a path may hold one, and PostgreSQL fails on it
+        raise TransportNotFound("There is no such transport.")
     wanted = parse_uuid(id_or_name)
     found = rows.filter(Q(name=id_or_name) | Q(pk=wanted))
     best = max(found, key=lambda row: (row.pk == wanted, row.tenant_id is not None), default=None)

@@ -5,6 +5,7 @@ from typing import Any
 from celery import shared_task
 
 from emails.feedback.ingest import ingest as ingest_due
+from mailgrid.core import bells
 from mailgrid.core.clock import now
 from workers.process import holdings
 
@@ -12,4 +13,6 @@ from workers.process import holdings
 @shared_task(name="workers.tasks.events.ingest")
 def ingest(**_newer: Any) -> dict[str, int]:
     """Work off stored notifications; how many ended how."""
-    return dict(ingest_due(envelopes=holdings().envelopes, now=now()))
+    held = holdings()
+    held.looked_at(bells.EVENTS)
+    return dict(ingest_due(envelopes=held.envelopes, now=now()))

@@ -24,7 +24,7 @@ class MemoryTransport:
     def plan(self, envelopes: Sequence[Envelope]) -> Sequence[Sequence[Envelope]]:
         return [[envelope] for envelope in envelopes]
 
-    def send(self, call: Sequence[Envelope], *, deadline: float) -> Sequence[Answer]:  # noqa: ARG002 - never waits
+    def send(self, call: Sequence[Envelope], *, deadline: float) -> Sequence[Answer]:
         with self._lock:
             self.calls += 1
             return [self._answer(envelope) for envelope in call]

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from django.db import OperationalError
+
 from emails.composition.envelope import Envelope
 from emails.delivery.ports import Answer, AttemptKey, ErrorClass, Receipt, TransportError
 from emails.sandbox import services
@@ -22,8 +24,15 @@ class SandboxTransport:
     def plan(self, envelopes: Sequence[Envelope]) -> Sequence[Sequence[Envelope]]:
         return [envelopes]
 
-    def send(self, call: Sequence[Envelope], *, deadline: float) -> Sequence[Answer]:  # noqa: ARG002 - one commit
-        captured = services.capture(call, transport_id=self._transport_id, now=now())
+    def send(self, call: Sequence[Envelope], *, deadline: float) -> Sequence[Answer]:
+        try:
+            captured = services.capture(call, transport_id=self._transport_id, now=now())
+        except OperationalError as error:  # perhaps after the commit: `recall` knows
+            return [TransportError(kind=ErrorClass.DOUBT, code="database", message=str(error)) for _ in call]
+        except Exception as error:  # noqa: BLE001 - the port promises answers, and nothing was committed
+            if len(call) > 1:  # one mail's fault is not the others'
+                return [self.send([one], deadline=deadline)[0] for one in call]
+            return [TransportError(kind=ErrorClass.BUG, code=type(error).__name__, message=str(error))]
         return [
             Receipt(provider_message_id=one.provider_message_id) if one.provider_message_id else _REFUSED
             for one in captured

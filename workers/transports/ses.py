@@ -69,7 +69,7 @@ class SesTransport:
             return [error for _ in call]
         return [self._hand_over(call[0], deadline)]
 
-    def recall(self, attempts: Sequence[AttemptKey]) -> Mapping[AttemptKey, Receipt] | None:  # noqa: ARG002
+    def recall(self, attempts: Sequence[AttemptKey]) -> Mapping[AttemptKey, Receipt] | None:
         """None: SES cannot be asked what it accepted, only its events tell."""
         return None
 

@@ -62,38 +62,41 @@ _FACTS = """JOIN emails_stream s ON s.id = d.stream_id JOIN tenants_tenant t ON 
 _LANE = "state = 'queued' AND NOT suspect AND priority = %s AND transport_id = %s"
 
 # One index hop per tenant, not one per row: a backlog of one tenant costs the others nothing.
-_FAIR_BATCH = f"""
+_RING = f"""
 WITH RECURSIVE ring (tenant_id) AS (
     SELECT (SELECT tenant_id FROM emails_delivery
              WHERE {_LANE} AND tenant_id > %s ORDER BY tenant_id LIMIT 1)
   UNION ALL
     SELECT (SELECT tenant_id FROM emails_delivery
              WHERE {_LANE} AND tenant_id > ring.tenant_id ORDER BY tenant_id LIMIT 1)
-      FROM ring WHERE ring.tenant_id IS NOT NULL),
+      FROM ring WHERE ring.tenant_id IS NOT NULL)"""
+_WAITING = f"{_RING} SELECT count(*) FROM (SELECT 1 FROM ring WHERE tenant_id IS NOT NULL LIMIT %s) AS some"
+_FAIR_BATCH = f"""{_RING},
 turn AS (SELECT tenant_id FROM ring WHERE tenant_id IS NOT NULL AND tenant_id <= %s LIMIT %s),
 picked AS (
     SELECT d.id FROM turn CROSS JOIN emails_delivery d WHERE d.id IN (
         SELECT x.id FROM emails_delivery x
          WHERE x.state = 'queued' AND NOT x.suspect AND x.priority = %s AND x.transport_id = %s
            AND x.tenant_id = turn.tenant_id ORDER BY x.due_at
-         LIMIT max(1, %s / (SELECT count(*) FROM turn))))
+         LIMIT %s))
 SELECT {_COLUMNS} FROM picked JOIN emails_delivery d ON d.id = picked.id {_FACTS}
- ORDER BY d.due_at LIMIT %s"""  # noqa: S608 - fixed text
+ ORDER BY d.due_at LIMIT %s"""
 
 _SUSPECT = f"""
 SELECT {_COLUMNS} FROM emails_delivery d {_FACTS}
- WHERE d.state = 'queued' AND d.suspect AND d.priority = %s ORDER BY d.due_at LIMIT 1"""  # noqa: S608 - fixed text
+ WHERE d.state = 'queued' AND d.suspect AND d.priority = %s ORDER BY d.due_at LIMIT 1"""
 
 
 def lanes(priority: Priority) -> list[UUID]:
     """The transports that have queued mail of this priority. Takes no lock: an idle worker disturbs nobody."""
-    found: list[UUID] = []
+    queued = Delivery.across_tenants.filter(state=Status.QUEUED, priority=priority)
+    found = list(queued.filter(suspect=True).values_list("transport_id", flat=True).distinct())
     last = NOBODY
     while True:
-        rows = Delivery.across_tenants.filter(state=Status.QUEUED, priority=priority, transport_id__gt=last)
+        rows = queued.filter(suspect=False, transport_id__gt=last)
         transport_id = rows.order_by("transport_id").values_list("transport_id", flat=True).first()
         if transport_id is None:
-            return found
+            return list(dict.fromkeys(found))
         found.append(transport_id)
         last = transport_id
 
@@ -104,9 +107,10 @@ def pick(*, priority: Priority, transport_id: UUID, after_tenant: UUID, limit: i
     Call inside the transaction of `journal`. Crosses tenants by design.
     """
     everybody = UUID(int=2**128 - 1)
-    picked = _pick_between(priority, transport_id, after_tenant, everybody, limit)
+    share = limit // max(1, _tenants_waiting(priority, transport_id, limit))
+    picked = _pick_between(priority, transport_id, after_tenant, everybody, limit, share)
     if len(picked) < limit and after_tenant != NOBODY:  # close the ring
-        picked += _pick_between(priority, transport_id, NOBODY, after_tenant, limit - len(picked))
+        picked += _pick_between(priority, transport_id, NOBODY, after_tenant, limit - len(picked), share)
     return picked
 
 
@@ -117,12 +121,21 @@ def pick_suspect(priority: Priority) -> list[Picked]:
         return [_picked(row) for row in cursor.fetchall()]
 
 
+def _tenants_waiting(priority: Priority, transport_id: UUID, limit: int) -> int:
+    """How many tenants have mail in the lane, counted up to `limit`."""
+    transport, nobody = adapted(Delivery, "id", (transport_id, NOBODY))
+    lane = [int(priority), transport]
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITING, [*lane, nobody, *lane, limit])
+        return int(cursor.fetchone()[0])
+
+
 def _pick_between(
-    priority: Priority, transport_id: UUID, after: UUID, upto: UUID, limit: int
+    priority: Priority, transport_id: UUID, after: UUID, upto: UUID, limit: int, share: int
 ) -> list[Picked]:
     transport, start, end = adapted(Delivery, "id", (transport_id, after, upto))
     lane = [int(priority), transport]
-    parameters = [*lane, start, *lane, end, limit, *lane, limit, limit]
+    parameters = [*lane, start, *lane, end, limit, *lane, share, limit]
     with connection.cursor() as cursor:
         cursor.execute(_FAIR_BATCH, parameters)
         return [_picked(row) for row in cursor.fetchall()]
@@ -171,7 +184,7 @@ def journal(picked: Sequence[Picked], *, now: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE emails_delivery SET state = 'sending', fence = fence + 1, attempts = attempts + 1,"
-            f" lease_until = %s WHERE id IN ({holes(ids)})",  # noqa: S608 - placeholders only
+            f" lease_until = %s WHERE id IN ({holes(ids)})",
             [lease_until, *ids],
         )
     insert_rows(

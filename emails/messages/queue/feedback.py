@@ -43,7 +43,7 @@ def raise_recipients(raised: Sequence[Raised]) -> None:
         cursor.execute(
             f"""WITH {table} UPDATE emails_recipient SET status = v.status, rank = v.rank, reason = v.reason,
                 bounce_type = v.bounce_type, status_at = v.at
-                FROM v WHERE emails_recipient.id = v.id AND emails_recipient.rank < v.rank""",  # noqa: S608
+                FROM v WHERE emails_recipient.id = v.id AND emails_recipient.rank < v.rank""",
             parameters,
         )
 
@@ -66,7 +66,7 @@ def _count(recipients: Sequence[Recipient], *, column: str, flag: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""WITH {table} UPDATE emails_recipient SET {column} = {column} + v.hits
-                FROM v WHERE emails_recipient.id = v.id""",  # noqa: S608 - fixed column names
+                FROM v WHERE emails_recipient.id = v.id""",
             parameters,
         )
     Message.across_tenants.filter(pk__in={one.message_id for one in recipients}).update(**{flag: True})

@@ -76,7 +76,7 @@ def _move_deliveries(moves: Sequence[Move]) -> set[UUID]:
                attempts = attempts - v.uncounted, suspect = v.suspect, crashes = v.crashes, lease_until = NULL
           FROM v WHERE emails_delivery.id = v.id AND emails_delivery.fence = v.fence
            AND emails_delivery.state = v.source
-        RETURNING emails_delivery.id"""  # noqa: S608 - placeholders only
+        RETURNING emails_delivery.id"""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return {read_uuid(row[0]) for row in cursor.fetchall()}
@@ -90,7 +90,7 @@ def _prove_sent(moves: Sequence[Move]) -> set[UUID]:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE emails_delivery SET state = 'sent', hold_reason = '', lease_until = NULL, suspect = %s,"
-            f" crashes = 0 WHERE id IN ({holes(ids)}) AND state <> 'sent' RETURNING id",  # noqa: S608
+            f" crashes = 0 WHERE id IN ({holes(ids)}) AND state <> 'sent' RETURNING id",
             [False, *ids],
         )
         proved = {read_uuid(row[0]) for row in cursor.fetchall()}
@@ -136,7 +136,7 @@ def _settle_attempts(moves: Sequence[Move], *, now: datetime) -> None:
         cursor.execute(
             f"""WITH {table} UPDATE emails_attempt SET {assignments} FROM v
                  WHERE emails_attempt.delivery_id = v.delivery_id AND emails_attempt.fence = v.fence
-                   AND emails_attempt.outcome IN (%s, %s)""",  # noqa: S608 - placeholders only
+                   AND emails_attempt.outcome IN (%s, %s)""",
             [*parameters, *_UNDECIDED],
         )
 
@@ -144,7 +144,9 @@ def _settle_attempts(moves: Sequence[Move], *, now: datetime) -> None:
 def _move_recipients(moves: dict[UUID, Move], *, now: datetime) -> list[Changed]:
     ended = [move for move in moves.values() if move.to in TERMINAL]
     held = [move.delivery_id for move in moves.values() if move.to == Status.HELD]
-    changed = [Changed(recipient_id, moves[delivery_id]) for recipient_id, delivery_id in _end(ended, now=now)]
+    changed = [
+        Changed(recipient_id, moves[delivery_id]) for recipient_id, delivery_id in _end(ended, now=now)
+    ]
     if held:
         pending = Recipient.across_tenants.filter(delivery_id__in=held, rank=0)
         changed += [Changed(pk, moves[delivery]) for pk, delivery in pending.values_list("pk", "delivery_id")]
@@ -154,13 +156,19 @@ def _move_recipients(moves: dict[UUID, Move], *, now: datetime) -> list[Changed]
 def _end(moves: Sequence[Move], *, now: datetime) -> list[tuple[UUID, UUID]]:
     if not moves:
         return []
-    columns = {"delivery_id": "delivery_id", "status": "status", "rank": "rank", "reason": "reason", "at": "status_at"}
+    columns = {
+        "delivery_id": "delivery_id",
+        "status": "status",
+        "rank": "rank",
+        "reason": "reason",
+        "at": "status_at",
+    }
     rows = [(m.delivery_id, m.to.value, RANKS[m.to], m.reason[:32], now) for m in moves]
     table, parameters = values_table("v", Recipient, columns, rows)
     sql = f"""WITH {table}
         UPDATE emails_recipient SET status = v.status, rank = v.rank, reason = v.reason, status_at = v.at
           FROM v WHERE emails_recipient.delivery_id = v.delivery_id AND emails_recipient.rank < v.rank
-        RETURNING emails_recipient.id, emails_recipient.delivery_id"""  # noqa: S608 - placeholders only
+        RETURNING emails_recipient.id, emails_recipient.delivery_id"""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         return [(read_uuid(row[0]), read_uuid(row[1])) for row in cursor.fetchall()]
@@ -171,7 +179,7 @@ _STATUS_SQL: Final = f"""(
     SELECT CASE WHEN r.rank = 0 THEN d.state ELSE r.status END
       FROM emails_recipient r JOIN emails_delivery d ON d.id = r.delivery_id
      WHERE r.message_id = emails_message.id
-     ORDER BY CASE CASE WHEN r.rank = 0 THEN d.state ELSE r.status END {_PRECEDENCE_SQL} END LIMIT 1)"""  # noqa: S608
+     ORDER BY CASE CASE WHEN r.rank = 0 THEN d.state ELSE r.status END {_PRECEDENCE_SQL} END LIMIT 1)"""
 
 
 def project(moves: Iterable[Move]) -> None:
@@ -195,7 +203,7 @@ def project_messages(provider_ids: dict[UUID, str]) -> None:
         cursor.execute(
             f"""WITH {table} UPDATE emails_message SET status = {_STATUS_SQL},
                 provider_message_id = CASE WHEN v.provider_id = '' THEN provider_message_id ELSE v.provider_id END
-                FROM v WHERE emails_message.id = v.id""",  # noqa: S608 - placeholders only
+                FROM v WHERE emails_message.id = v.id""",
             parameters,
         )
 
@@ -209,6 +217,6 @@ def suppress_recipients(reasons: dict[UUID, str], *, now: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""WITH {table} UPDATE emails_recipient SET status = 'suppressed', rank = %s, reason = v.reason,
-                status_at = v.at FROM v WHERE emails_recipient.id = v.id AND emails_recipient.rank = 0""",  # noqa: S608
+                status_at = v.at FROM v WHERE emails_recipient.id = v.id AND emails_recipient.rank = 0""",
             [*parameters, RANKS[Status.SUPPRESSED]],
         )

@@ -28,5 +28,6 @@ class Command(BaseCommand):
         except (embedded.AlreadyRunning, embedded.UnsafeDatabase) as error:
             raise CommandError(str(error)) from None
         except OSError as error:
-            raise CommandError(f"Cannot listen on {host}:{port}: {error.strerror}. Choose another PORT.") from None
-
+            raise CommandError(
+                f"Cannot listen on {host}:{port}: {error.strerror}. Choose another PORT."
+            ) from None

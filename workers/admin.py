@@ -1,0 +1,113 @@
+"""The schedule in the operator console: rows only.
+
+django-celery-beat's own pages import every task and publish from inside the request; ours do neither.
+"""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from django_celery_beat.models import (
+    ClockedSchedule,
+    CrontabSchedule,
+    IntervalSchedule,
+    PeriodicTask,
+    SolarSchedule,
+)
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from mailgrid.core import bells
+from mailgrid.core.showing import badge, moment
+from workers import routing
+from workers.schedule import ENTRIES
+
+_TASKS = (routing.SWEEP, routing.COLLECT_GARBAGE, routing.DELIVER, routing.INGEST)
+
+for _model in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule):
+    admin.site.unregister(_model)
+
+
+def _choice(values: tuple[str, ...]) -> forms.ChoiceField:
+    return forms.ChoiceField(choices=[(value, value) for value in values], widget=UnfoldAdminSelectWidget())
+
+
+class PeriodicTaskForm(forms.ModelForm):  # type: ignore[type-arg]
+    """One entry; the tasks and queues are those there are."""
+
+    task = _choice(_TASKS)
+    queue = _choice(bells.QUEUES)
+
+    class Meta:
+        model = PeriodicTask
+        fields = (
+            "name",
+            "enabled",
+            "description",
+            "task",
+            "kwargs",
+            "queue",
+            "interval",
+            "crontab",
+            "expire_seconds",
+        )
+
+
+@admin.register(PeriodicTask)
+class PeriodicTaskAdmin(ModelAdmin):  # type: ignore[misc]
+    """What beat rings, and how often. Mailgrid writes its own entries anew at each start."""
+
+    form = PeriodicTaskForm
+    list_display = ("name", "task", "rhythm", "state", "last_run", "total_run_count")
+    list_select_related = ("interval", "crontab")
+    search_fields = ("name", "task")
+    ordering = ("name",)
+    compressed_fields = True
+    actions = None
+    fieldsets = (
+        (None, {"fields": (("name", "enabled"), "description")}),
+        ("What", {"fields": (("task", "queue"), "kwargs")}),
+        (
+            "When",
+            {"fields": (("interval", "crontab"), "expire_seconds"), "description": "Choose one of the two."},
+        ),
+        ("So far", {"fields": (("last_run", "total_run_count"),)}),
+    )
+    readonly_fields = ("last_run", "total_run_count")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Mailgrid's own entries can be disabled; deleted they would come back."""
+        return bool(super().has_delete_permission(request, obj)) and not (obj and obj.name in ENTRIES)
+
+    @admin.display(description="Runs")
+    def rhythm(self, task: PeriodicTask) -> str:
+        """How often."""
+        return str(task.interval or task.crontab or "never")
+
+    @admin.display(description="State")
+    def state(self, task: PeriodicTask) -> str:
+        """Whether beat rings it."""
+        return badge("enabled" if task.enabled else "disabled")
+
+    @admin.display(description="Last run (UTC)")
+    def last_run(self, task: PeriodicTask) -> str:
+        """As beat noted it, now and then."""
+        return moment(task.last_run_at)
+
+
+@admin.register(IntervalSchedule)
+class IntervalScheduleAdmin(ModelAdmin):  # type: ignore[misc]
+    """Every so often."""
+
+    fields = (("every", "period"),)
+    actions = None
+
+
+@admin.register(CrontabSchedule)
+class CrontabScheduleAdmin(ModelAdmin):  # type: ignore[misc]
+    """At these times."""
+
+    list_display = ("__str__", "timezone")
+    fields = (("minute", "hour"), ("day_of_month", "month_of_year"), ("day_of_week", "timezone"))
+    actions = None

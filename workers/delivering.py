@@ -1,0 +1,13 @@
+"""Deliver with what this process holds open; the one way for tasks and watch."""
+
+from emails.delivery.services import Summary, deliver
+from mailgrid.core.bells import Priority
+from workers.process import holdings
+
+
+def deliver_alone(priority: Priority) -> Summary:
+    """Send due mail of one priority, unless another thread of this process is at it already."""
+    held = holdings()
+    return held.alone(
+        priority, lambda: deliver(priority=priority, transports=held.transports, pool=held.pool)
+    )
