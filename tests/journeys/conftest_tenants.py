@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.test import Client
-from django.urls import include, path
 
 from mailgrid.core import clock, ratelimit
 from tenants.audit.models import AuditEntry
@@ -18,11 +17,7 @@ from tenants.quotas import counters
 from tenants.tenancy.models import Tenant
 from tenants.tenancy.services import create_tenant
 
-
-class Urls:
-    """A URL configuration of the tenants' routes alone."""
-
-    urlpatterns = [path("api/", include("tenants.urls"))]
+UNKNOWN_ID = "01970000-0000-7000-8000-000000000000"
 
 
 class Counted:

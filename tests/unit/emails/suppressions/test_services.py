@@ -6,7 +6,6 @@ from uuid import uuid4
 import pytest
 
 from emails.streams.models import Stream
-from emails.streams.selectors import UnknownStream
 from emails.suppressions import services
 from emails.suppressions.models import Suppression
 from emails.suppressions.selectors import SuppressionNotFound
@@ -139,7 +138,7 @@ def test_adding_to_one_stream_does_not_stop_another(acme):
     ("wanted", "error", "field", "code"),
     [
         ({"scope": "stream"}, MissingField, "stream", "missing_required_field"),
-        ({"scope": "stream", "stream": "gone"}, UnknownStream, "stream", "not_found"),
+        ({"scope": "stream", "stream": "gone"}, services.InvalidScope, "stream", "not_found"),
         ({"stream": "news"}, Invalid, "stream", "mutually_exclusive"),
         ({"scope": "topic"}, MissingField, "topic_id", "missing_required_field"),
         ({"scope": "topic", "topic_id": "x"}, Invalid, "topic_id", "not_found"),
