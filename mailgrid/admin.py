@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any, Final
+from urllib.parse import quote
 
 from django.contrib.admin.apps import AdminConfig
 from django.http import HttpRequest, HttpResponse
@@ -64,6 +65,17 @@ _MENU: Final = {
         ("Crontabs", "calendar_month", "django_celery_beat.crontabschedule"),
     ),
 }
+
+
+_ICON: Final = (
+    "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'><rect width='32' height='32' rx='7' fill='#9810fa'/>"
+    "<path d='M7 10h18v12H7zl9 7 9-7' fill='none' stroke='#fff' stroke-width='2.2' stroke-linejoin='round'/></svg>"
+)
+
+
+def favicon(_request: HttpRequest) -> str:
+    """The tab's icon, without a file."""
+    return f"data:image/svg+xml,{quote(_ICON)}"
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:

@@ -3,7 +3,7 @@
 django-celery-beat's own pages import every task and publish from inside the request; ours do neither.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
@@ -29,15 +29,22 @@ for _model in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask,
     admin.site.unregister(_model)
 
 
-def _choice(values: tuple[str, ...]) -> forms.ChoiceField:
-    return forms.ChoiceField(choices=[(value, value) for value in values], widget=UnfoldAdminSelectWidget())
-
-
 class PeriodicTaskForm(forms.ModelForm):  # type: ignore[type-arg]
     """One entry; the tasks and queues are those there are."""
 
-    task = _choice(_TASKS)
-    queue = _choice(bells.QUEUES)
+    task = forms.ChoiceField(widget=UnfoldAdminSelectWidget())
+    queue = forms.TypedChoiceField(
+        choices=[("", "the default"), *((queue, queue) for queue in bells.QUEUES)],
+        required=False,
+        empty_value=None,
+        widget=UnfoldAdminSelectWidget(),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = dict.fromkeys((*_TASKS, *filter(None, [self.instance.task])))  # Celery adds one of its own
+        field = cast(forms.ChoiceField, self.fields["task"])
+        field.choices = [(task, task) for task in known]
 
     class Meta:
         model = PeriodicTask
@@ -59,7 +66,7 @@ class PeriodicTaskAdmin(ModelAdmin):  # type: ignore[misc]
     """What beat rings, and how often. Mailgrid writes its own entries anew at each start."""
 
     form = PeriodicTaskForm
-    list_display = ("name", "task", "rhythm", "state", "last_run", "total_run_count")
+    list_display = ("name", "task", "rhythm", "state", "last_run")
     list_select_related = ("interval", "crontab")
     search_fields = ("name", "task")
     ordering = ("name",)

@@ -20,6 +20,7 @@ from django.core.wsgi import get_wsgi_application
 from django.db import connection
 from waitress.server import create_server
 
+from emails.feedback.ingest import release_all
 from emails.messages.queue.passes import end_all_leases
 from mailgrid.core import bells
 from mailgrid.core.clock import now
@@ -108,6 +109,7 @@ class Services:
     def start(self) -> None:
         """Workers before the door opens."""
         end_all_leases(now=now())
+        release_all(now=now())
         for thread in (self._worker_thread, self.beat, self.watch, self._web_thread):
             thread.start()
         bells.ring(bells.MAINTENANCE)
@@ -115,7 +117,7 @@ class Services:
 
     def stop(self) -> None:
         """Close the door, then let what is in hand finish."""
-        self.web.task_dispatcher.shutdown(cancel_pending=True, timeout=STOP_SECONDS)
+        self.web.task_dispatcher.shutdown(cancel_pending=True, timeout=int(STOP_SECONDS))
         self.web.close()
         self.beat.stop()
         self.watch.stop(wait_seconds=STOP_SECONDS)

@@ -31,6 +31,7 @@ _last_tenant: dict[Priority, UUID] = {}  # where the ring of tenants goes on in 
 def claim_batch(priority: Priority, *, now: datetime) -> tuple[Summary, list[Claimed]]:
     """A suspect alone, else a fair batch over the lanes that have tokens; and what the guards did to the rest."""
     lanes = claiming.lanes(priority)
+    random.shuffle(lanes)  # where there are more of them than tokens, everybody's turn comes
     granted = pacing.grant(lanes, wanted=BATCH) if lanes else {}
     if not granted:
         return Counter(), []

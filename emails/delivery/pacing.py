@@ -22,9 +22,12 @@ def grant(transport_ids: Sequence[UUID], *, wanted: int) -> dict[UUID, int]:
     """How many deliveries may be claimed from each lane now, `wanted` in all. A lane without tokens gets none."""
     limits = {row.pk: row for row in Transport.across_tenants.filter(pk__in=transport_ids)}
     granted: dict[UUID, int] = {}
-    for transport_id in transport_ids:
+    for place, transport_id in enumerate(transport_ids):
         left = wanted - sum(granted.values())
-        if left > 0 and (count := _take(limits[transport_id], left)) > 0:
+        share = -(
+            -left // (len(transport_ids) - place)
+        )  # else the first account without a limit takes all, always
+        if share > 0 and (count := _take(limits[transport_id], share)) > 0:
             granted[transport_id] = count
     return granted
 

@@ -11,7 +11,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, DropdownFilte
 from emails.events.models import Event, Notification
 from mailgrid.core.admin import ConsoleAdmin, newest
 from mailgrid.core.ids import parse_uuid
-from mailgrid.core.showing import badge, link, mode, moment, pretty
+from mailgrid.core.showing import badge, cut, link, mode, moment, pretty
 from mailgrid.core.vocabulary import EventType
 
 _WORKED_OFF = ("applied", "ignored", "refused", "unreadable")
@@ -39,10 +39,10 @@ class TypeFilter(DropdownFilter):  # type: ignore[misc]
 class EventAdmin(ConsoleAdmin):
     """Facts about recipients, newest first."""
 
-    list_display = ("when", "shown_type", "who", "of_message", "tenant", "source", "kind")
-    list_select_related = ("tenant", "recipient")
+    list_display = ("when", "shown_type", "who", "subject", "tenant", "source", "kind")
+    list_select_related = ("tenant", "recipient", "message")
     list_filter = (("tenant", AutocompleteSelectFilter), TypeFilter)
-    list_defer = ("data",)
+    list_defer = ("data", "message__to", "message__cc", "message__bcc", "message__tags", "message__metadata")
     search_fields = ("event_id",)
     search_help_text = "The id of an event or of a message."
     ordering = ("-seq",)
@@ -101,6 +101,11 @@ class EventAdmin(ConsoleAdmin):
     def of_message(self, event: Event) -> str:
         """With which message."""
         return link("emails_message", event.message_id, event.message_id)
+
+    @admin.display(description="Message")
+    def subject(self, event: Event) -> str:
+        """The same, in words."""
+        return link("emails_message", event.message_id, cut(event.message.subject or "(no subject)"))
 
     @admin.display(description="Mode")
     def kind(self, event: Event) -> str:

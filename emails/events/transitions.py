@@ -17,13 +17,13 @@ _SUPPRESSION_WORDS = "Mailgrid left this recipient out: the address is on a supp
 
 
 def move(moves: Sequence[Move], *, now: datetime) -> int:
-    """Apply the moves and record their events; how many recipients they changed."""
+    """Apply the moves and record their events; how many deliveries moved."""
     if not moves:
         return 0
     with transaction.atomic():
-        changed = settling.apply(moves, now=now)
-        record([_event(change, now) for change in changed if change.move.to in EVENT_OF], now=now)
-    return len(changed)
+        applied = settling.apply(moves, now=now)
+        record([_event(change, now) for change in applied.changed], now=now)
+    return applied.deliveries
 
 
 def _event(change: Changed, now: datetime) -> NewEvent:

@@ -58,7 +58,8 @@ class SesHook(View):
             [
                 NewNotification(
                     transport_id=transport.pk,
-                    external_id=str(message["MessageId"])[:100] if message.get("MessageId") else None,
+                    # Prefixed, so that one account's hook cannot use up another's message ids.
+                    external_id=f"{transport.pk.hex}:{message.get('MessageId')}"[:100],
                     body=raw.decode(),
                 )
             ],

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from emails.composition.envelope import Attachment
 from emails.events import transitions
@@ -168,11 +168,7 @@ def _hold(rows: QuerySet[Delivery], *, now: datetime) -> int:
 def _release(rows: QuerySet[Delivery], *, now: datetime) -> int:
     """Only what was held by hand: other reasons end by themselves or by an operator."""
     held = rows.filter(state=Status.HELD, hold_reason=HoldReason.MANUAL)
-    early = Q(message__scheduled_at__gt=now)
-    moves = [
-        *passes.moves(held.filter(early), Input.RELEASED_EARLY, limit=_CHUNK),
-        *passes.moves(held.exclude(early), Input.RELEASED, limit=_CHUNK),
-    ]
+    moves = passes.released(held, now=now, limit=_CHUNK)
     transitions.move(moves, now=now)
     for priority in Priority:
         ring(priority.queue)

@@ -30,7 +30,9 @@ def badge(word: str) -> SafeString:
     """A word of the vocabulary as a small coloured label; a dash for none."""
     if not word:
         return NOTHING
-    return format_html('<span class="mg-badge mg-{}">{}</span>', tone(word), word.replace("_", " "))
+    return format_html(
+        '<span class="mg-badge mg-{}">{}</span>', tone(word), word.removeprefix("email.").replace("_", " ")
+    )
 
 
 def cut(text: str) -> SafeString:

@@ -5,7 +5,7 @@ from typing import Any
 from mailgrid.env import BASE_DIR
 
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",  # the default one would put its own site in place of ours
     "unfold.contrib.filters",
     "mailgrid.admin.OperatorConsoleConfig",
     "django.contrib.auth",
@@ -77,6 +77,7 @@ SPECTACULAR_SETTINGS = {
     "PREPROCESSING_HOOKS": ["mailgrid.http.schema.only_api"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "OAS_VERSION": "3.1.0",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {},
 }

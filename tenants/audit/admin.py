@@ -9,7 +9,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from mailgrid.core.admin import ConsoleAdmin, newest
 from mailgrid.core.ids import parse_uuid
-from mailgrid.core.showing import moment, pretty
+from mailgrid.core.showing import cut, moment, pretty
 from tenants.audit.models import AuditEntry
 from tenants.audit.services import Actor
 
@@ -28,7 +28,7 @@ def actor_of(request: HttpRequest) -> Actor:
 class AuditEntryAdmin(ConsoleAdmin):
     """Who changed what: append-only."""
 
-    list_display = ("when", "tenant", "action", "target", "actor", "ip")
+    list_display = ("when", "tenant", "action", "shown_target", "shown_actor", "ip")
     list_display_links = ("when",)
     list_select_related = ("tenant",)
     list_filter = (("tenant", AutocompleteSelectFilter),)
@@ -67,6 +67,16 @@ class AuditEntryAdmin(ConsoleAdmin):
     def target(self, entry: AuditEntry) -> str:
         """What was changed."""
         return f"{entry.target_type} {entry.target_id}"
+
+    @admin.display(description="Target")
+    def shown_target(self, entry: AuditEntry) -> str:
+        """The same on one line."""
+        return cut(self.target(entry))
+
+    @admin.display(description="Actor")
+    def shown_actor(self, entry: AuditEntry) -> str:
+        """The same on one line."""
+        return cut(self.actor(entry))
 
     @admin.display(description="Actor")
     def actor(self, entry: AuditEntry) -> str:

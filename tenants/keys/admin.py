@@ -18,7 +18,7 @@ from unfold.widgets import (
 from mailgrid.core.admin import FormAdmin, Question, on_list, verb
 from mailgrid.core.callers import ADMIN
 from mailgrid.core.clock import now
-from mailgrid.core.showing import badge, mode, moment
+from mailgrid.core.showing import badge, cut, mode, moment
 from tenants.audit.admin import actor_of
 from tenants.keys import services
 from tenants.keys.models import ApiKey
@@ -50,7 +50,7 @@ class NewKeyForm(forms.Form):
 class ApiKeyAdmin(FormAdmin):
     """The keys of every tenant; only their public part is known."""
 
-    list_display = ("name", "prefix", "tenant", "kind", "state", "allowed", "used", "created")
+    list_display = ("name", "prefix", "tenant", "kind", "state", "shown_scopes", "used")
     list_select_related = ("tenant",)
     list_filter = (("tenant", AutocompleteSelectFilter), ("test", BooleanRadioFilter))
     search_fields = ("name", "public")
@@ -109,9 +109,8 @@ class ApiKeyAdmin(FormAdmin):
             "key": key,
             "token": token,
         }
-        response = TemplateResponse(request, "admin/tenants/apikey/issued.html", context)
-        response["Cache-Control"] = "no-store"
-        return response
+        # Like every page of the admin it is not to be stored by browsers.
+        return TemplateResponse(request, "admin/tenants/apikey/issued.html", context)
 
     @verb("Revoke", icon="block", danger=True)
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -157,6 +156,11 @@ class ApiKeyAdmin(FormAdmin):
     def allowed(self, key: ApiKey) -> str:
         """What it opens."""
         return ", ".join(key.scopes)
+
+    @admin.display(description="Scopes")
+    def shown_scopes(self, key: ApiKey) -> str:
+        """The same on one line."""
+        return cut(self.allowed(key))
 
     @admin.display(description="Last used (UTC)")
     def used(self, key: ApiKey) -> str:

@@ -31,14 +31,14 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc, type-arg]
     list_filter = (("is_staff", BooleanRadioFilter), ("is_active", BooleanRadioFilter))
     search_fields = ("username", "email")
     ordering = ("username",)
-    filter_horizontal = ("user_permissions",)
+    filter_horizontal = ()
     compressed_fields = True
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         ("Person", {"fields": (("first_name", "last_name"), "email")}),
         (
             "Rights",
-            {"fields": (("is_active", "is_staff", "is_superuser"), "user_permissions")},
+            {"fields": ("is_active", "is_staff", "is_superuser", "user_permissions")},
         ),
         ("Times", {"fields": (("last_login", "date_joined"),)}),
     )

@@ -72,6 +72,7 @@ def _ses(row: TransportRow) -> Transport:
         access_key_id=account.access_key_id,
         secret_access_key=account.secret_access_key,
         role_arn=account.role_arn,
+        external_id=str(row.tenant_id) if row.tenant_id else None,
         endpoint_url=account.endpoint_url,
         configuration_set=account.configuration_set,
         pool_size=settings.SEND_THREADS,

@@ -31,7 +31,8 @@ class SesTransport:
     """One SES account in one region. Safe to share between threads; open it after a fork.
 
     Credentials are the static pair, or botocore's chain when none is given, and with `role_arn` the role
-    they assume. `configuration_set` serves envelopes that name none. `pool_size` connections are kept.
+    they assume under `external_id`. `configuration_set` serves envelopes that name none.
+    `pool_size` connections are kept.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class SesTransport:
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
         role_arn: str | None = None,
+        external_id: str | None = None,
         endpoint_url: str | None = None,
         configuration_set: str = "",
         pool_size: int = 16,
@@ -54,6 +56,7 @@ class SesTransport:
             access_key_id=access_key_id,
             secret_access_key=secret_access_key,
             role_arn=role_arn,
+            external_id=external_id,
         )
         endpoint = endpoint_url or endpoint_of(session, region)
         self._wire = Wire(endpoint, size=pool_size, ca_bundle=ca_bundle_of(session))

@@ -41,11 +41,14 @@ class SesCredentials:
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
         role_arn: str | None = None,
+        external_id: str | None = None,
     ) -> None:
         self._session = session
         self._region = region
         self._static = None if access_key_id is None else Credentials(access_key_id, secret_access_key or "")
         self._role_arn = role_arn
+        # Without it a tenant could name another's role that trusts this installation (the confused deputy).
+        self._external_id = {} if external_id is None else {"ExternalId": external_id}
         self._found: _Renewable | None = None
 
     def frozen(self) -> FrozenCredentials:
@@ -64,7 +67,7 @@ class SesCredentials:
             client_creator=partial(self._session.create_client, region_name=self._region, config=_STS),
             source_credentials=source,
             role_arn=self._role_arn,
-            extra_args={"RoleSessionName": "mailgrid"},
+            extra_args={"RoleSessionName": "mailgrid", **self._external_id},
         )
         renewed = DeferredRefreshableCredentials(
             refresh_using=fetcher.fetch_credentials, method="assume-role"

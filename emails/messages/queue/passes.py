@@ -3,7 +3,7 @@
 Each of these crosses tenants by design. They only read; a move that somebody else made first changes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -97,6 +97,15 @@ def expired(*, now: datetime, limit: int) -> list[Move]:
     return moves(late.order_by("expires_at"), Input.EXPIRED, limit=limit)
 
 
+def released(rows: QuerySet[Any], *, now: datetime, limit: int) -> list[Move]:
+    """Let these held rows go: to wait for their time where it lies ahead, else to be sent."""
+    early = Q(message__scheduled_at__gt=now)
+    return [
+        *moves(rows.filter(early), Input.RELEASED_EARLY, limit=limit),
+        *moves(rows.exclude(early), Input.RELEASED, limit=limit, due_at=now),
+    ]
+
+
 def releasable(*, now: datetime, limit: int) -> list[Move]:
     """Held rows whose reason has ended by itself: the tenant or stream they waited for goes on."""
     held = Delivery.across_tenants.filter(state=Status.HELD)
@@ -104,7 +113,7 @@ def releasable(*, now: datetime, limit: int) -> list[Move]:
         Q(hold_reason=HoldReason.STREAM_PAUSED, stream__paused=False)
         | Q(hold_reason=HoldReason.TENANT_PAUSED, tenant__paused=False, tenant__status="active")
     )
-    return moves(ended.order_by("id"), Input.RELEASED, limit=limit, due_at=now)
+    return released(ended.order_by("id"), now=now, limit=limit)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +168,12 @@ def doubts(*, now: datetime, limit: int) -> list[Doubt]:
         )
         for row in found[:limit]
     ]
+
+
+def look_again(delivery_ids: Sequence[UUID], *, at: datetime) -> None:
+    """Doubts that could not be decided: not before `at`. An event settles them whenever it comes."""
+    if delivery_ids:
+        Delivery.across_tenants.filter(pk__in=delivery_ids, state=Status.IN_DOUBT).update(due_at=at)
 
 
 def end_all_leases(*, now: datetime) -> int:

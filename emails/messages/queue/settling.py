@@ -27,13 +27,21 @@ class Changed:
     move: Move
 
 
-def apply(moves: Sequence[Move], *, now: datetime) -> list[Changed]:
-    """Apply the moves that still can be applied; say which recipients they changed. Call inside a transaction.
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What became of a batch of moves: how many deliveries moved, and which recipients that changed."""
+
+    deliveries: int
+    changed: list[Changed]
+
+
+def apply(moves: Sequence[Move], *, now: datetime) -> Applied:
+    """Apply the moves that still can be applied. Call inside a transaction.
 
     A late answer of an old fence is kept in its attempt, and can only raise the delivery to `sent`.
     """
     if not moves:
-        return []
+        return Applied(0, [])
     moved = _move_deliveries(moves)
     late = [move for move in moves if move.delivery_id not in moved and move.to == Status.SENT]
     moved |= _prove_sent(late)
@@ -41,7 +49,7 @@ def apply(moves: Sequence[Move], *, now: datetime) -> list[Changed]:
     effective = {move.delivery_id: move for move in moves if move.delivery_id in moved}
     changed = _move_recipients(effective, now=now)
     project(effective.values())
-    return changed
+    return Applied(len(effective), changed)
 
 
 def _move_deliveries(moves: Sequence[Move]) -> set[UUID]:
