@@ -57,7 +57,9 @@ def ingest(*, envelopes: Envelopes, now: datetime) -> Summary:
 
 def release_all(*, now: datetime) -> int:
     """At the start of a process that is known to be the only one: whoever worked on a notification is dead."""
-    return Notification.objects.filter(state=Notification.State.PROCESSING).update(due_at=now, lease_until=None)
+    return Notification.objects.filter(state=Notification.State.PROCESSING).update(
+        due_at=now, lease_until=None
+    )
 
 
 def _work_off(batch: Sequence[Notification], envelopes: Envelopes, *, now: datetime) -> Summary:

@@ -8,12 +8,16 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, BooleanRadioFilter, DropdownFilter
 
-from emails.messages.lifecycle import OPEN, PRECEDENCE
+from emails.messages.lifecycle import OPEN, PRECEDENCE, WAITING
 from emails.messages.models import Delivery, Message, Recipient
+from emails.messages.queue.passes import in_states
 from mailgrid.core.admin import ConsoleAdmin, newest
 from mailgrid.core.ids import parse_uuid
 from mailgrid.core.showing import badge, cut, mode, moment
+from mailgrid.core.vocabulary import Status
 from tenants.tenancy.models import Tenant
+
+_CLAIMED = (Status.SENDING, Status.IN_DOUBT)  # these, and the others that are open, each have a partial index
 
 
 class StatusFilter(DropdownFilter):  # type: ignore[misc]
@@ -36,7 +40,9 @@ class StatusFilter(DropdownFilter):  # type: ignore[misc]
             return rows
         wanted = rows.filter(status=status)
         if status in OPEN:
-            return wanted.filter(pk__in=Delivery.across_tenants.filter(state=status).values("message_id"))
+            group = _CLAIMED if status in _CLAIMED else (*WAITING, Status.HELD)
+            of_state = Delivery.across_tenants.filter(in_states(*group), state=status)
+            return wanted.filter(pk__in=of_state.values("message_id"))
         return wanted if "tenant__id__exact" in self.request.GET else newest(wanted)
 
 

@@ -111,9 +111,18 @@ def _adapter(field: "models.Field[Any, Any]", vendor: str) -> Callable[[Any], An
     target = field.target_field if isinstance(field, models.ForeignKey) else field
     if vendor == "sqlite" and isinstance(target, models.UUIDField):
         return lambda value: None if value is None else value.hex
+    if vendor == "sqlite" and isinstance(target, models.DateTimeField):
+        return _sqlite_time
     if isinstance(target, models.CharField | models.TextField | models.IntegerField | models.BooleanField):
         return lambda value: value  # stored as Python has it
     return lambda value: target.get_db_prep_save(value, connection=connection)
+
+
+def _sqlite_time(value: datetime | None) -> str | None:
+    """As Django stores it: UTC without saying so. Its own way through the field costs five times as much."""
+    if value is None:
+        return None
+    return str((value if value.tzinfo is UTC else value.astimezone(UTC)).replace(tzinfo=None))
 
 
 def _typed_hole(model: type[models.Model], column: str, vendor: str) -> str:
