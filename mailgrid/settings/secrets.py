@@ -9,7 +9,7 @@ from pathlib import Path
 
 def load_or_create(path: Path) -> dict[str, str]:
     """The secrets in `path` (mode 0600), written first if the file does not exist."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

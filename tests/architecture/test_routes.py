@@ -1,4 +1,4 @@
-"""The access matrix, read from the URLconf: a route that forgets its scope, or shows another tenant's rows, fails here."""
+"""The access matrix, read from the URLconf: a route without a scope, or with another tenant's rows, fails here."""
 
 import re
 from collections.abc import Iterator
@@ -8,12 +8,13 @@ import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from emails.models import Delivery, Event, Message, Recipient
+from mailgrid.core.callers import ANY_KEY
 from mailgrid.core.clock import now
 from mailgrid.http.views import Endpoint
 from tenants.audit.models import AuditEntry
 from tenants.audit.services import SYSTEM
 from tenants.keys.models import ApiKey
-from tenants.keys.scopes import ANY_KEY, SCOPES
+from tenants.keys.scopes import SCOPES
 from tenants.keys.services import NewKey, issue
 
 UNKNOWN_ID = "01970000-0000-7000-8000-000000000000"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.conf import settings
+from django.core.management import call_command
 from django.db import models
 from kombu import Queue
 
@@ -159,15 +160,12 @@ def test_columns_hold_the_longest_word_of_their_list(model):
         "reason": max(map(len, [*FailReason, *SuppressedReason])),
         "type": max(map(len, EventType)),
     }
+    if model.__name__ not in {"Message", "Delivery", "Recipient", "Event"}:
+        return
     for field in model._meta.fields:
-        if (
-            isinstance(field, models.CharField)
-            and model._meta.app_label == "emails"
-            and field.name in longest
-        ):
-            if model.__name__ in {"Message", "Delivery", "Recipient", "Event"}:
-                assert field.max_length is not None
-                assert field.max_length >= longest[field.name], f"{model.__name__}.{field.name}"
+        if isinstance(field, models.CharField) and field.name in longest:
+            assert field.max_length is not None
+            assert field.max_length >= longest[field.name], f"{model.__name__}.{field.name}"
 
 
 # ---- Words ----------------------------------------------------------------------------------------------------------
@@ -187,10 +185,7 @@ def test_every_variable_is_described():
         assert f"| `{variable.name}` |" in written
         if variable.default is not None:
             variable.read(variable.default)
-    page = BASE_DIR / "docs" / "configuration.md"
-    if not page.exists():
-        pytest.skip("docs/configuration.md is not written yet")
-    assert page.read_text() == written
+    assert (BASE_DIR / "docs" / "configuration.md").read_text() == written, "make docs"
 
 
 def test_every_variable_is_read_somewhere():
@@ -217,15 +212,7 @@ def test_the_folder_of_tenants_templates_is_no_page_folder():
 
 
 # Where an import must wait, and why.
-LATE_IMPORTS = {
-    "workers/management/commands/up.py": "a command must not open connections before it is called",
-    "workers/demo.py": "made for the command alone",
-    "workers/embedded.py": "threads start after Django is ready",
-    "tenants/apps.py": "models exist once the registry is ready",
-    "emails/apps.py": "models exist once the registry is ready",
-    "workers/apps.py": "models exist once the registry is ready",
-    "mailgrid/core/apps.py": "models exist once the registry is ready",
-}
+LATE_IMPORTS = {"workers/apps.py": "Celery's app reads Django's settings, which must be ready"}
 
 
 def late_imports(name: str) -> Iterator[int]:
@@ -236,9 +223,9 @@ def late_imports(name: str) -> Iterator[int]:
                     yield inner.lineno
 
 
-@pytest.mark.parametrize("name", sorted(set(modules()) - set(LATE_IMPORTS)))
+@pytest.mark.parametrize("name", sorted(modules()))
 def test_nothing_is_imported_inside_a_function(name):
-    assert list(late_imports(name)) == []
+    assert bool(list(late_imports(name))) == (name in LATE_IMPORTS)
 
 
 def test_no_celery_call_leaves_from_below_the_workers():
@@ -291,6 +278,9 @@ def test_public_functions_and_classes_say_what_they_promise():
         for node in tree(name).body
         if isinstance(node, ast.FunctionDef | ast.ClassDef)
         and not node.name.startswith("_")
+        and not (
+            isinstance(node, ast.ClassDef) and node.name.endswith(("Config", "Admin", "Command"))
+        )  # Django's own words
         and not ast.get_docstring(node)
     ]
     assert missing == []
@@ -306,8 +296,6 @@ def test_every_module_says_what_it_is():
 
 
 def test_migrations_are_complete(db):
-    from django.core.management import call_command
-
     call_command("makemigrations", check=True, dry_run=True, verbosity=0)
 
 

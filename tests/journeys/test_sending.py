@@ -23,6 +23,7 @@ from emails.models import (
     Recipient,
     Suppression,
 )
+from emails.transports.models import SANDBOX_ID
 from mailgrid.core.bells import Priority
 from mailgrid.core.clock import now, to_wire
 from mailgrid.core.models import IdempotencyRecord
@@ -789,6 +790,93 @@ def test_mail_to_many_addresses_of_the_simulator(client, mail, work):
         "delivery_delayed",
     ]
     assert read(client, email_id)["status"] == "bounced"
+
+
+# ---- What a provider tells, known or not (S16) ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def tell(client, mail, work) -> Any:
+    """`tell({...})`: has SES's word for an email of ours changed so, and its result once worked off."""
+    email_id = send(client, mail)["id"]
+    work.deliver()
+    told = Notification.objects.get()
+    event = json.loads(told.body)
+    Notification.objects.all().delete()
+
+    def change(changes: dict[str, Any] | str) -> tuple[str, str]:
+        body = changes if isinstance(changes, str) else json.dumps(event | changes)
+        row = Notification.objects.create(
+            transport_id=SANDBOX_ID, body=body, state="pending", due_at=now(), received_at=now()
+        )
+        work.ingest()
+        row.refresh_from_db()
+        return row.state, read(client, email_id)["status"]
+
+    change.event = event  # type: ignore[attr-defined]
+    return change
+
+
+def test_news_of_a_kind_or_with_fields_that_nobody_knows_is_stored_and_ignored(tell):
+    assert tell({"eventType": "Telepathy"}) == ("applied", "sent")
+    assert tell(
+        {"eventType": "Delivery", "newField": {"a": [1]}, "delivery": {**tell.event["delivery"], "x": None}}
+    ) == (
+        "applied",
+        "delivered",
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "nope",
+        "[]",
+        "5",
+        "null",
+        '"x"',
+        "{}",
+        '{"eventType": 5}',
+        '{"eventType": "Delivery"}',
+        "{" * 5_000,
+        '{"eventType": "Bounce", "mail": {}, "bounce": {}}',
+        '{"eventType": "Delivery", "mail": []}',
+    ],
+)
+def test_what_cannot_be_read_is_kept_and_does_no_harm(tell, body):
+    assert tell(body) == ("unreadable", "sent")
+
+
+STRANGE_TAGS = [
+    {},
+    {"mg_d": []},
+    {"mg_d": ["x"]},
+    {"mg_d": ["01970000-0000-7000-8000-000000000000"]},
+    {"mg_f": ["999999999999"]},
+    {"mg_t": ["0" * 32]},
+    5,
+]
+
+
+@pytest.mark.parametrize("tags", STRANGE_TAGS, ids=str)
+def test_news_without_our_tag_or_with_a_strange_one_moves_nothing_it_should_not(tell, tags):
+    email = tell.event["mail"]
+    marked = tags if not isinstance(tags, dict) or not tags else {**email["tags"], **tags}
+    state, status = tell({"mail": {**email, "tags": marked, "messageId": "somebody else's"}})
+    assert state in {"applied", "unreadable"}
+    assert status == ("delivered" if tags == {"mg_f": ["999999999999"]} else "sent")
+
+
+def test_news_without_a_tag_is_matched_by_the_providers_id(tell):
+    email = {name: value for name, value in tell.event["mail"].items() if name != "tags"}
+    assert tell({"mail": email}) == ("applied", "delivered")
+
+
+def test_news_of_two_hundred_recipients_touches_the_one_that_is_ours(tell):
+    everybody = [f"a{n}@example.com" for n in range(199)] + ["ANN@Example.com"]
+    assert tell({"delivery": {**tell.event["delivery"], "recipients": everybody}}) == ("applied", "delivered")
+    assert Event.across_tenants.filter(type="email.delivered").count() == 1
 
 
 # ---- Modes and secrets ----------------------------------------------------------------------------------------------

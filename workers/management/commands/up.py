@@ -1,5 +1,6 @@
 """`manage.py up`: Mailgrid in one process. The first start makes a database, a demo tenant and an operator."""
 
+import os
 from argparse import ArgumentParser
 from typing import Any
 
@@ -18,6 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=env("PORT"))
 
     def handle(self, *_args: Any, **options: Any) -> None:
+        os.umask(0o077)  # the database holds people's mail
         host, port = options["host"], options["port"]
         try:
             with embedded.only_process(settings.VAR_DIR / "mailgrid.lock"):

@@ -7,6 +7,10 @@ from typing import Any
 import pytest
 
 from emails.delivery import sweep as sweeping
+from emails.delivery.claim import claim_batch
+from emails.delivery.composing import compose_batch
+from emails.events import transitions
+from emails.messages.queue import passes
 from emails.models import Attempt, CapturedMail, Delivery, Event, Message
 from mailgrid.core import bells
 from mailgrid.core.bells import Priority
@@ -35,8 +39,6 @@ def states() -> dict[str, int]:
 
 def claim_without_sending(priority: Priority = Priority.HIGH) -> list[Any]:
     """A worker that dies right after its claim."""
-    from emails.delivery.claim import claim_batch
-
     return claim_batch(priority, now=now())[1]
 
 
@@ -108,8 +110,6 @@ def test_a_dead_workers_mail_is_asked_for_and_queued_again(send, work):
 
 
 def test_a_dead_workers_mail_that_the_sandbox_took_is_sent(send, work, acme, api):
-    from emails.delivery.composing import compose_batch
-
     send(2)
     claimed = claim_without_sending()
     transport = work.transports.get(claimed[0].row.transport_id)
@@ -212,9 +212,6 @@ def test_the_pulse_says_when_it_last_ran(db, work):
 
 def test_two_sweeps_at_the_same_time_move_a_row_once(send, work):
     """The second one read before the first one wrote."""
-    from emails.events import transitions
-    from emails.messages.queue import passes
-
     send(2)
     late = now() + timedelta(days=2)
     first, second = passes.expired(now=late, limit=10), passes.expired(now=late, limit=10)
