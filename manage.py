@@ -14,3 +14,5 @@ if __name__ == "__main__":
         execute_from_command_line(sys.argv)
     except WrongSetting as error:
         sys.exit(f"mailgrid: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -116,15 +116,16 @@ class Services:
         bells.ring(bells.EVENTS)
 
     def stop(self) -> None:
-        """Close the door, then let what is in hand finish."""
-        self.web.task_dispatcher.shutdown(cancel_pending=True, timeout=int(STOP_SECONDS))
-        self.web.close()
-        self.beat.stop()
-        self.watch.stop(wait_seconds=STOP_SECONDS)
-        bell_publisher.publisher().flush(1.0)
-        self.worker.stop()
-        self._worker_thread.join(STOP_SECONDS)
-        holdings().transports.close()
+        """Close the door, then let what is in hand finish. One part that fails does not keep the others running."""
+        with contextlib.ExitStack() as parts:  # the last one named is stopped first
+            parts.callback(holdings().transports.close)
+            parts.callback(self._worker_thread.join, STOP_SECONDS)
+            parts.callback(self.worker.stop)
+            parts.callback(bell_publisher.publisher().flush, 1.0)
+            parts.callback(self.watch.stop, wait_seconds=STOP_SECONDS)
+            parts.callback(self.beat.stop)
+            parts.callback(self.web.close)
+            parts.callback(self.web.task_dispatcher.shutdown, cancel_pending=True, timeout=int(STOP_SECONDS))
 
 
 def run(*, host: str, port: int, ready: Any) -> None:

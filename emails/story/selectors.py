@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from emails.events.models import Event
 from emails.messages.models import Attempt, Message
 from emails.messages.selectors import get_message
+from mailgrid.core.vocabulary import EventType
 from tenants.keys.models import ApiKey
 
 
@@ -71,7 +72,7 @@ def _attempt_sentence(attempt: Attempt, transport: str) -> str:
         "failed": f"{transport} refused it for good: {attempt.error_message or attempt.error_code}",
         "in_doubt": f"The answer of {transport} was lost; it may have been sent.",
     }
-    return told[attempt.outcome]
+    return told.get(attempt.outcome, f"{transport}: {attempt.outcome}.")
 
 
 def _events(message: Message) -> Iterator[Line]:
@@ -80,7 +81,7 @@ def _events(message: Message) -> Iterator[Line]:
         yield Line(
             at=event.created_at,
             kind="event",
-            what=f"{event.type} for {event.recipient.address}.",
+            what=_event_sentence(event),
             detail={
                 "event_id": event.event_id,
                 "type": event.type,
@@ -90,3 +91,35 @@ def _events(message: Message) -> Iterator[Line]:
                 **event.data,
             },
         )
+
+
+def _event_sentence(event: Event) -> str:
+    address = event.recipient.address
+    reason = next((str(part["reason"]) for part in event.data.values() if _has_reason(part)), "")
+    said = _SENTENCES.get(event.type, "{address}: " + event.type).format(address=address)
+    return f"{said} ({reason})." if reason else f"{said}."
+
+
+def _has_reason(part: Any) -> bool:
+    return isinstance(part, dict) and bool(part.get("reason"))
+
+
+_SENTENCES: Final = {
+    EventType.QUEUED: "Ready to be sent to {address}",
+    EventType.SCHEDULED: "Waits for its time to be sent to {address}",
+    EventType.HELD: "Held before it was sent to {address}",
+    EventType.SUPPRESSED: "Not sent to {address}, which is suppressed",
+    EventType.SENT: "The provider took it for {address}",
+    EventType.DELIVERED: "The server of {address} took it",
+    EventType.DELIVERY_DELAYED: "The server of {address} lets it wait",
+    EventType.BOUNCED: "Returned by the server of {address}",
+    EventType.COMPLAINED: "{address} reported it as spam",
+    EventType.OPENED: "Opened by {address}",
+    EventType.CLICKED: "A link was clicked by {address}",
+    EventType.UNSUBSCRIBED: "{address} unsubscribed through it",
+    EventType.FAILED: "Could not be sent to {address}",
+    EventType.REJECTED: "The provider refused it for {address} after taking it",
+    EventType.CANCELED: "Cancelled before it was sent to {address}",
+    EventType.EXPIRED: "Too late to be sent to {address}",
+    EventType.UNKNOWN: "Nobody can prove whether it was sent to {address}",
+}

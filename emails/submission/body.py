@@ -69,6 +69,12 @@ def _priority(value: Any) -> Any:
     raise PydanticCustomError("invalid_choice", "priority is 0 to 3, or immediate, high, medium or low.")
 
 
+def _scalar(value: Any) -> Any:
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise PydanticCustomError("invalid_type", "A metadata value is a string, a number, true, false or null.")
+
+
 def _fits(limit: int) -> Callable[[str], str]:
     def check(value: str) -> str:
         if len(value) > limit or (not value.isascii() and len(value.encode()) > limit):
@@ -91,7 +97,10 @@ PriorityField = Annotated[
 ]
 Text = Annotated[str, AfterValidator(_fits(MAX_BODY_BYTES))]
 TagWord = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,256}$")]
-Scalar = str | int | float | bool | None
+Scalar = Annotated[
+    str | int | float | bool | None,
+    BeforeValidator(_scalar),
+]
 
 
 class Tag(Body):

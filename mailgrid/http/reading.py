@@ -60,7 +60,7 @@ def validate(model: type[Model], value: Any, *, now: datetime) -> Model:
     except ValidationError as error:
         if error.error_count() > MAX_ERRORS:
             raise Invalid(f"The body has {error.error_count():,} wrong values.") from None
-        raise _refusal(error.errors(include_url=False, include_input=False)) from None
+        raise _refusal(error.errors(include_url=False)) from None
 
 
 def _read_bytes(request: Any, limit: int) -> bytes:
@@ -205,6 +205,8 @@ def _field_error(detail: ErrorDetails) -> FieldError:
     kind = detail["type"]
     if kind == "too_long" and "actual_length" in detail.get("ctx", {}):  # pydantic's word for a list
         kind = "too_many"
+    if kind.endswith("_type") and detail["input"] is None and len(detail["loc"]) == 1:
+        kind = "missing"  # null means "not given"
     code = kind if kind in OUR_CODES else _CODES.get(kind, "invalid_type")
     return FieldError(_path(detail["loc"]), code, _sentence(code, detail["msg"]))
 

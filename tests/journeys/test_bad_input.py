@@ -4,7 +4,7 @@ import base64
 import gzip
 import json
 from collections.abc import Callable
-from time import perf_counter
+from time import process_time
 from typing import Any
 from uuid import uuid4
 
@@ -194,9 +194,9 @@ def test_a_million_wrong_values_are_refused_at_once(client, mail, field):
     mail.pop(field, None)
     value = {"content": files}.get(field, many)
     body = raw(mail, b', "%s": %s' % (b"attachments" if field == "content" else field.encode(), value))
-    started = perf_counter()
+    started = process_time()
     assert_refused(client.post(EMAILS, body), 422, "validation_error")
-    assert perf_counter() - started < 2
+    assert process_time() - started < 2
 
 
 # ---- Routes and methods ---------------------------------------------------------------------------------------------
@@ -311,9 +311,11 @@ def test_an_empty_body_lacks_what_is_required(refuse, body):
 
 
 @pytest.mark.parametrize("field", ["to", "subject"])
-def test_a_missing_field_is_named(refuse, mail, field):
+def test_a_missing_field_is_named_and_null_is_missing(refuse, mail, field):
+    missing = "missing_required_field"
+    refuse((422, missing), {**mail, field: None}, (field, missing))
     del mail[field]
-    refuse((422, "missing_required_field"), mail, (field, "missing_required_field"))
+    refuse((422, missing), mail, (field, missing))
 
 
 def test_schedule_needs_a_time(refuse, mail):
@@ -328,11 +330,11 @@ def test_there_must_be_something_to_say(refuse, mail):
 
 WRONG_TYPES = {
     "from": [5, [], {}, True],
-    "to": [5, {}, True, None, [5], [None], [[]], [{"email": "a@example.com"}], []],
+    "to": [5, {}, True, [5], [None], [[]], [{"email": "a@example.com"}], []],
     "cc": [5, {}, [5]],
     "bcc": [5, {}, [True]],
     "reply_to": [5, {}, [{}]],
-    "subject": [5, [], {}, None, True],
+    "subject": [5, [], {}, True],
     "html": [5, [], {}],
     "text": [5, [], False],
     "headers": ["X-A: 1", [], {"X-A": 1}, {"X-A": None}, {"X-A": ["1"]}],

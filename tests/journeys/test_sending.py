@@ -509,7 +509,7 @@ def test_a_preflight_says_what_would_happen_and_does_nothing(client, mail):
     ("part", "field", "code"),
     [
         ({"to": "bad"}, "to[0]", "invalid_email"),
-        ({"subject": None}, "subject", "invalid_type"),
+        ({"subject": 5}, "subject", "invalid_type"),
         ({"tenant_id": "x"}, "tenant_id", "unknown_field"),
         ({"stream": "gone"}, "stream", "not_found"),
         ({"from": "bad"}, "from", "invalid_email"),

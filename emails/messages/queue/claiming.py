@@ -70,7 +70,9 @@ WITH RECURSIVE ring (tenant_id) AS (
     SELECT (SELECT tenant_id FROM emails_delivery
              WHERE {_LANE} AND tenant_id > ring.tenant_id ORDER BY tenant_id LIMIT 1)
       FROM ring WHERE ring.tenant_id IS NOT NULL)"""
-_WAITING = f"{_RING} SELECT count(*) FROM (SELECT 1 FROM ring WHERE tenant_id IS NOT NULL LIMIT %s) AS some"
+_WAITING = (
+    f"{_RING} SELECT count(*) FROM (SELECT 1 FROM ring WHERE tenant_id IS NOT NULL LIMIT %s) AS waiting"
+)
 _FAIR_BATCH = f"""{_RING},
 turn AS (SELECT tenant_id FROM ring WHERE tenant_id IS NOT NULL AND tenant_id <= %s LIMIT %s),
 picked AS (
