@@ -104,7 +104,7 @@ def _has_reason(part: Any) -> bool:
     return isinstance(part, dict) and bool(part.get("reason"))
 
 
-_SENTENCES: Final = {
+_SENTENCES: Final[dict[str, str]] = {
     EventType.QUEUED: "Ready to be sent to {address}",
     EventType.SCHEDULED: "Waits for its time to be sent to {address}",
     EventType.HELD: "Held before it was sent to {address}",

@@ -357,7 +357,7 @@ def test_one_page_tells_everything_about_a_message(console: Client, told: Messag
     ):
         assert fact in text
     assert "sandbox accepted it." in text
-    assert f"email.bounced for bounce@{SIMULATOR}." in text
+    assert f"Returned by the server of bounce@{SIMULATOR}." in text
     captured = CapturedMail.across_tenants.get(message=told)
     assert page(CapturedMail, "change", captured.pk) in text
 
