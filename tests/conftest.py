@@ -1,12 +1,15 @@
 """The cast: acme sends, globex is another tenant, initech is paused. And how to drive Mailgrid without processes."""
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.test.client import ClientHandler
 
 from mailgrid.core.bells import Priority
 from mailgrid.core.cache import forget_everything
@@ -59,6 +62,7 @@ class Api:
 
     def __init__(self, key: str | None) -> None:
         self._client = Client(raise_request_exception=False)
+        self._client.handler = _handler()
         self._headers = {} if key is None else {"authorization": f"Bearer {key}"}
 
     def get(self, path: str, params: dict[str, Any] | None = None, **headers: str) -> Any:
@@ -78,12 +82,16 @@ class Api:
 
     def send(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         """Any method; a `bytes` body goes out as it is."""
-        import json
-
         data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         return self._client.generic(
             method, path, data, content_type="application/json", headers=self._headers | _named(headers)
         )
+
+
+@lru_cache(maxsize=1)
+def _handler() -> ClientHandler:
+    """One for all clients: each new one would load every middleware again."""
+    return ClientHandler(enforce_csrf_checks=False)
 
 
 def _named(headers: dict[str, str]) -> dict[str, str]:

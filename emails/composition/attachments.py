@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from urllib.parse import unquote_to_bytes
 
 from emails.composition.envelope import Attachment
-from emails.messages.addresses import is_one_line
+from mailgrid.core.encoded_words import is_one_line
 
 MAX_FILENAME = 255
 MAX_CONTENT_TYPE = 255

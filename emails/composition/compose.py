@@ -15,7 +15,8 @@ from urllib.parse import quote
 from emails.composition.attachments import CONTENT_ID, CONTENT_TYPE
 from emails.composition.envelope import Attachment, Envelope
 from emails.composition.headers import MAX_LINE, HeaderRefused, encode_value, fold, is_reserved, sendable
-from emails.messages.addresses import InvalidAddress, Mailbox, is_one_line
+from mailgrid.core.addresses import InvalidAddress, Mailbox
+from mailgrid.core.encoded_words import is_one_line
 
 # "=_" stands in no quoted-printable line and "-" in no base64 (RFC 2045 6.7): only 7bit text can hold it.
 _BOUNDARY = "=_mg_"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from emails.messages.addresses import Mailbox
+from mailgrid.core.addresses import Mailbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

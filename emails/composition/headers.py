@@ -6,7 +6,7 @@ Limits are those of api.md 3.3; syntax of RFC 5322 2.2 and 3.6.8; values beyond 
 import re
 from collections.abc import Iterable, Mapping
 
-from emails.messages.addresses import encode_words, is_one_line
+from mailgrid.core.encoded_words import encode_words, is_one_line
 
 MAX_HEADERS = 50
 MAX_NAME = 64

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from emails.composition.compose import base64_size, is_seven_bit, with_newlines
-from emails.messages.addresses import Mailbox
+from mailgrid.core.addresses import Mailbox
 
 # "Service quotas in Amazon SES": the whole message after base64 encoding.
 MAX_MESSAGE_BYTES = 40 * 1024 * 1024

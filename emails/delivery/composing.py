@@ -7,10 +7,10 @@ from uuid import UUID
 from emails.composition.envelope import Attachment, Envelope
 from emails.composition.headers import sendable
 from emails.messages import content as contents
-from emails.messages.addresses import Mailbox, parse_mailbox
 from emails.messages.content import Content, ContentGone
 from emails.messages.models import Message
 from emails.messages.queue.claiming import PendingRecipient, Picked
+from mailgrid.core.addresses import Mailbox, parse_mailbox
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

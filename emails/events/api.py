@@ -10,7 +10,7 @@ from django.urls import path
 from emails.events import selectors
 from emails.events.payloads import item
 from emails.events.selectors import EventFilter
-from emails.messages.addresses import InvalidAddress, parse_address
+from mailgrid.core.addresses import InvalidAddress, parse_address
 from mailgrid.core.errors import InvalidParameter
 from mailgrid.core.vocabulary import EventType
 from mailgrid.http.answers import answer

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from emails.messages.addresses import parse_mailbox
+from mailgrid.core.addresses import parse_mailbox
 
 Header = tuple[str, str]
 

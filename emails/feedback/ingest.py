@@ -75,13 +75,24 @@ def _work_off(batch: Sequence[Notification], envelopes: Envelopes, *, now: datet
         except Exception as error:
             log.warning("emails.notification.postponed", notification=str(row.pk), exc_info=True)
             _postpone(row, error, now=now)
-    with transaction.atomic():
-        services.apply(found, now=now)
-        settle_notifications(batch)
+    try:
+        _apply(found, batch, now=now)
+    except Exception as error:
+        if len(batch) > 1:  # one of them is to blame: each for itself, so that it takes nobody along
+            return sum((_work_off([row], envelopes, now=now) for row in batch), Counter())
+        log.warning("emails.notification.postponed", notification=str(batch[0].pk), exc_info=True)
+        _postpone(batch[0], error, now=now)
+        _apply([], batch, now=now)
     summary = Counter(str(row.state) for row in batch)
     for result, count in summary.items():
         metrics.notifications.labels(result=result).inc(count)
     return summary
+
+
+def _apply(found: Sequence[Fact], batch: Sequence[Notification], *, now: datetime) -> None:
+    with transaction.atomic():
+        services.apply(found, now=now)
+        settle_notifications(batch)
 
 
 def _facts(row: Notification, envelopes: Envelopes, *, now: datetime) -> list[Fact]:

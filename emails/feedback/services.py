@@ -5,9 +5,10 @@ same state: a recipient's rank only rises, and an event enters once (docs/delive
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from uuid import UUID
 
 from django.db import transaction
@@ -38,13 +39,12 @@ class Target:
 
 
 def apply(facts: Sequence[Fact], *, now: datetime) -> int:
-    """Apply facts of a provider account; how many events are new.
+    """Apply facts of provider accounts; how many events are new.
 
-    A fact that names no delivery of its tagged tenant is an orphan: counted, and without effect.
+    A fact that names no delivery its account may speak of is an orphan: counted, and without effect.
     """
     with transaction.atomic():
-        deliveries = _deliveries(facts)
-        targets = _targets(facts, deliveries)
+        targets = _targets(_with_deliveries(facts))
         _prove_sent(targets, now=now)
         fresh = _record(targets, now=now)
         _raise_recipients(fresh)
@@ -54,36 +54,40 @@ def apply(facts: Sequence[Fact], *, now: datetime) -> int:
     return len(fresh)
 
 
-def _deliveries(facts: Sequence[Fact]) -> dict[str, Delivery]:
-    """The delivery behind each fact's dedupe key: by our tag, else by the provider's message id."""
-    tagged = {fact.delivery_id for fact in facts if fact.delivery_id}
+def _with_deliveries(facts: Sequence[Fact]) -> list[tuple[Fact, Delivery]]:
+    """Each fact with its delivery: by our tag, else by the provider's message id."""
+    by_id = Delivery.across_tenants.in_bulk({fact.delivery_id for fact in facts if fact.delivery_id})
     untagged = {fact.provider_message_id for fact in facts if not fact.delivery_id}
-    by_id = Delivery.across_tenants.in_bulk(tagged)
     by_name = {
         attempt.provider_message_id: attempt.delivery
         for attempt in Attempt.objects.filter(provider_message_id__in=untagged).select_related("delivery")
     }
-    found: dict[str, Delivery] = {}
+    found = []
     for fact in facts:
         delivery = by_id.get(fact.delivery_id) if fact.delivery_id else by_name.get(fact.provider_message_id)
-        # An event never touches another tenant's row, whatever its tags say.
-        if delivery is None or (fact.delivery_id and fact.tenant_hex != delivery.tenant_id.hex):
-            metrics.orphan_facts.inc()
+        if delivery is not None and _may_tell(fact, delivery):
+            found.append((fact, delivery))
         else:
-            found[fact.dedupe_key] = delivery
+            metrics.orphan_facts.inc()
     return found
 
 
-def _targets(facts: Sequence[Fact], deliveries: Mapping[str, Delivery]) -> list[Target]:
+def _may_tell(fact: Fact, delivery: Delivery) -> bool:
+    """An event never touches another tenant's row: neither by its tags, nor through a tenant's own account."""
+    if fact.delivery_id and fact.tenant_hex != delivery.tenant_id.hex:
+        return False
+    return fact.account_tenant in {None, delivery.tenant_id}
+
+
+def _targets(told: Sequence[tuple[Fact, Delivery]]) -> list[Target]:
     recipients: dict[UUID, list[Recipient]] = defaultdict(list)
-    wanted = {delivery.pk for delivery in deliveries.values()}
+    wanted = {delivery.pk for _, delivery in told}
     for recipient in Recipient.across_tenants.filter(delivery_id__in=wanted).order_by("position"):
         recipients[recipient.delivery_id].append(recipient)
     return [
         Target(fact, delivery, recipient)
-        for fact in facts
-        if (delivery := deliveries.get(fact.dedupe_key)) and fact.kind in consequences.EVENT_TYPES
-        if fact.account_tenant in {None, delivery.tenant_id}  # a tenant's account tells of its own mail only
+        for fact, delivery in told
+        if fact.kind in consequences.EVENT_TYPES
         for recipient in _meant(fact, recipients[delivery.pk])
     ]
 
@@ -125,28 +129,45 @@ def _proof(target: Target) -> Move:
 def _record(targets: Sequence[Target], *, now: datetime) -> list[Target]:
     """Record an event for each target; those that were not known yet."""
     by_key = {_dedupe_key(target): target for target in targets}
-    events = {key: _event(target) for key, target in by_key.items()}
+    standing = {target.recipient.pk: _Standing(target.recipient) for target in targets}
+    events = {
+        key: _event(target, standing[target.recipient.pk].after(target.fact))
+        for key, target in by_key.items()
+    }
     fresh = record(list(events.values()), now=now)
     return [by_key[key] for key, event in events.items() if event.event_id in fresh]
+
+
+class _Standing:
+    """A recipient's status as the facts of one batch come in."""
+
+    def __init__(self, recipient: Recipient) -> None:
+        self._status = recipient.status or Status.SENT
+        self._rank = recipient.rank
+
+    def after(self, fact: Fact) -> str:
+        """The status once this fact is known."""
+        rise = consequences.rise(fact)
+        if rise.status and rise.rank > self._rank:
+            self._status, self._rank = rise.status, rise.rank
+        return str(self._status)
 
 
 def _dedupe_key(target: Target) -> str:
     if target.fact.kind == FactKind.SENT:
         return transitions.sent_key(target.recipient.pk, target.fact.provider_message_id)
-    return f"{target.fact.dedupe_key}:{target.recipient.pk}"[:200]
+    return f"{sha256(target.fact.dedupe_key.encode()).hexdigest()}:{target.recipient.pk}"
 
 
-def _event(target: Target) -> NewEvent:
+def _event(target: Target, status: str) -> NewEvent:
     fact, recipient = target.fact, target.recipient
-    rise = consequences.rise(fact)
-    status = rise.status if rise.status and rise.rank > recipient.rank else recipient.status or Status.SENT
     return NewEvent(
         tenant_id=recipient.tenant_id,
         test=target.delivery.test,
         message_id=recipient.message_id,
         recipient_id=recipient.pk,
         type=consequences.EVENT_TYPES[fact.kind],
-        status=str(status),
+        status=status,
         source="ses",
         data=consequences.own_data(fact),
         occurred_at=fact.occurred_at,

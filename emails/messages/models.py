@@ -26,7 +26,7 @@ class Message(TenantRow):
     status = models.CharField(max_length=16)
     opened = models.BooleanField(default=False)
     clicked = models.BooleanField(default=False)
-    sender = models.CharField(max_length=1000)
+    sender = models.TextField()
     to = models.JSONField(default=list)
     cc = models.JSONField(default=list)
     bcc = models.JSONField(default=list)

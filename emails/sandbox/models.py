@@ -21,7 +21,7 @@ class CapturedMail(TenantRow):
     delivery_id = models.UUIDField()
     fence = models.IntegerField()
     provider_message_id = models.CharField(max_length=255)
-    sender = models.CharField(max_length=1000)
+    sender = models.TextField()
     recipients = models.JSONField(default=list)
     subject = models.CharField(max_length=998)
     html = models.TextField(null=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from emails.streams.models import Stream
-from emails.streams.selectors import StreamNotFound, effective_transport
+from emails.streams.selectors import StreamNotFound, default_transport
 from emails.transports.models import Transport
 from mailgrid.core.cache import TenantCache
 from tenants.domains.selectors import verified_names
@@ -46,8 +46,9 @@ def lanes_of(tenant_id: UUID) -> Lanes:
     """The tenant's lanes as of at most 5 s ago."""
     if (kept := _lanes.get(tenant_id)) is not None:
         return kept
-    streams = Stream.across_tenants.filter(tenant_id=tenant_id).select_related("transport")
-    lanes = [Lane(stream, effective_transport(stream)) for stream in streams]
+    streams = list(Stream.across_tenants.filter(tenant_id=tenant_id).select_related("transport"))
+    fallback = default_transport(tenant_id) if any(stream.transport is None for stream in streams) else None
+    lanes = [Lane(stream, transport) for stream in streams if (transport := stream.transport or fallback)]
     found = Lanes(
         by_name={lane.stream.name: lane for lane in lanes},
         by_id={str(lane.stream.pk): lane for lane in lanes},

@@ -59,9 +59,12 @@ def effective_transport(stream: Stream) -> Transport:
 
     Raises `NoTransport`. Mail of test keys takes the sandbox whatever this says.
     """
-    if stream.transport is not None:
-        return stream.transport
-    candidates = Q(tenant=stream.tenant_id) | Q(tenant=None, name=settings.DEFAULT_TRANSPORT)
+    return stream.transport or default_transport(stream.tenant_id)
+
+
+def default_transport(tenant_id: UUID) -> Transport:
+    """For streams that name none: the tenant's first, or the operator's default; raises `NoTransport`."""
+    candidates = Q(tenant=tenant_id) | Q(tenant=None, name=settings.DEFAULT_TRANSPORT)
     rows = Transport.across_tenants.filter(candidates)
     found = rows.order_by(F("tenant").asc(nulls_last=True), "pk").first()
     if found is None:

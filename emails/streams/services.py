@@ -6,12 +6,12 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 
-from emails.messages.addresses import InvalidAddress, Mailbox, parse_mailbox
 from emails.streams.defaults import MAX_STREAMS, PRIORITY_OF, UNSUBSCRIBE_TYPES
 from emails.streams.models import Stream
 from emails.streams.selectors import pick
 from emails.transports.models import Transport
 from emails.transports.selectors import TransportNotFound, usable
+from mailgrid.core.addresses import InvalidAddress, Mailbox, parse_mailbox
 from mailgrid.core.bells import Priority
 from mailgrid.core.errors import Conflict, FieldError, Invalid, MailgridError
 from mailgrid.core.vocabulary import Status

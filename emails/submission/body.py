@@ -9,8 +9,8 @@ from pydantic_core import PydanticCustomError
 from emails.composition.attachments import AttachmentRefused, read_attachment
 from emails.composition.envelope import Attachment
 from emails.composition.headers import HeaderRefused, check_headers, check_text
-from emails.messages.addresses import InvalidAddress, Mailbox, parse_mailbox
 from emails.submission.request import MAX_RECIPIENTS, InvalidFrom, SubmitRequest
+from mailgrid.core.addresses import InvalidAddress, Mailbox, parse_mailbox
 from mailgrid.core.bells import Priority
 from mailgrid.core.errors import FieldError, Invalid, MailgridError
 from mailgrid.core.vocabulary import Source

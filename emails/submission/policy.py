@@ -9,13 +9,13 @@ from typing import Final
 from uuid import UUID
 
 from emails.composition.size import MAX_MESSAGE_BYTES, estimate
-from emails.messages.addresses import Mailbox, parse_mailbox
 from emails.streams.defaults import MAX_AGE_SECONDS
 from emails.streams.lanes import Lane, lanes_of
 from emails.streams.models import Stream
 from emails.streams.selectors import StreamNotFound
 from emails.submission.request import InvalidFrom, SubmitRequest
 from emails.transports.models import SANDBOX_ID, Transport
+from mailgrid.core.addresses import Mailbox, parse_mailbox
 from mailgrid.core.bells import Priority
 from mailgrid.core.callers import Caller
 from mailgrid.core.errors import Forbidden, Invalid

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from emails.composition.envelope import Attachment
-from emails.messages.addresses import Mailbox
+from mailgrid.core.addresses import Mailbox
 from mailgrid.core.errors import MailgridError
 from mailgrid.core.vocabulary import Source
 

@@ -11,7 +11,6 @@ from emails.composition.envelope import Attachment
 from emails.events import transitions
 from emails.events.services import NewEvent, record
 from emails.messages import content as contents
-from emails.messages.addresses import Mailbox, parse_mailbox
 from emails.messages.content import ContentGone
 from emails.messages.lifecycle import RETRYABLE, WAITING, Input
 from emails.messages.models import Delivery, Message, Recipient
@@ -20,6 +19,7 @@ from emails.messages.selectors import get_message, recipients_of
 from emails.submission.policy import MAX_AHEAD, PAST_IS_NOW
 from emails.submission.request import SubmitRequest
 from emails.submission.services import Submitted, submit
+from mailgrid.core.addresses import Mailbox, parse_mailbox
 from mailgrid.core.bells import Priority, ring
 from mailgrid.core.callers import Caller
 from mailgrid.core.errors import Conflict, Invalid

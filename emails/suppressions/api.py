@@ -9,10 +9,10 @@ from django.urls import path
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from emails.messages.addresses import InvalidAddress, parse_address
 from emails.suppressions import selectors, services
 from emails.suppressions.models import NO_SCOPE, Suppression
 from emails.suppressions.services import Wanted
+from mailgrid.core.addresses import InvalidAddress, parse_address
 from mailgrid.http.answers import answer
 from mailgrid.http.query import Query, as_list
 from mailgrid.http.reading import Body

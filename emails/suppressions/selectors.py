@@ -14,8 +14,8 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Case, Q, QuerySet, Value, When
 
-from emails.messages.addresses import InvalidAddress, parse_address
 from emails.suppressions.models import Suppression
+from mailgrid.core.addresses import InvalidAddress, parse_address
 from mailgrid.core.errors import NotFound
 from mailgrid.core.ids import parse_uuid
 from mailgrid.core.scoping import current_scope

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from emails.composition.envelope import Attachment, Envelope
-from emails.messages.addresses import Mailbox
+from mailgrid.core.addresses import Mailbox
 from workers.transports.ses import SesTransport
 
 DELIVERY = UUID("01981e2c-5d3a-7c41-9a57-3f0c1b2d4e5f")

@@ -19,7 +19,7 @@ from emails.composition.compose import compose
 from emails.composition.envelope import Attachment, Envelope
 from emails.composition.shape import Shape, shape_of
 from emails.delivery.ports import ErrorClass, Receipt, Transport
-from emails.messages.addresses import Mailbox
+from mailgrid.core.addresses import Mailbox
 from tests.contracts.ses_mail import INVOICE, LOGO, TENANT, envelope, transport
 from tests.fakes.ses import FakeSes, RecordedRequest
 from workers.transports.ses import SesTransport

@@ -19,12 +19,12 @@ from django.db import OperationalError
 from emails.composition.envelope import Attachment, Envelope
 from emails.composition.shape import Shape, shape_of
 from emails.delivery.ports import Answer, AttemptKey, ErrorClass, Receipt, Transport, TransportError
-from emails.messages.addresses import Mailbox
 from emails.sandbox import services as sandbox
 from emails.sandbox.models import CapturedMail
 from emails.transports import services
 from emails.transports.models import SANDBOX_ID
 from emails.transports.models import Transport as TransportRow
+from mailgrid.core.addresses import Mailbox
 from mailgrid.core.clock import now
 from mailgrid.core.ids import uuid7
 from mailgrid.core.scoping import in_scope

@@ -100,7 +100,7 @@ def test_a_stream_is_created_with_everything_it_can_have(api, acme):
 @pytest.mark.parametrize(
     ("body", "name", "field", "code"),
     [
-        ({"name": None}, "validation_error", "name", "invalid_type"),
+        ({"name": None}, "missing_required_field", "name", "missing_required_field"),
         ({"name": "Codes"}, "validation_error", "name", "invalid_choice"),
         ({"name": "x" * 64}, "validation_error", "name", "invalid_choice"),
         ({"type": "spam"}, "validation_error", "type", "invalid_choice"),

@@ -51,7 +51,7 @@ def test_the_address_may_be_stopped_on_one_stream_for_a_while(api, acme):
 @pytest.mark.parametrize(
     ("body", "name", "field", "code"),
     [
-        ({"email": None}, "validation_error", "email", "invalid_type"),
+        ({"email": None}, "missing_required_field", "email", "missing_required_field"),
         ({"email": "Ann <a@example.com>"}, "validation_error", "email", "invalid_email"),
         ({"email": "nobody"}, "validation_error", "email", "invalid_email"),
         ({"scope": "everywhere"}, "validation_error", "scope", "invalid_choice"),

@@ -13,7 +13,7 @@ from emails.composition.compose import compose, verify
 from emails.composition.envelope import Attachment, Envelope
 from emails.composition.headers import sendable
 from emails.composition.shape import Shape, shape_of
-from emails.messages.addresses import Mailbox
+from mailgrid.core.addresses import Mailbox
 
 
 def send_email_body(envelope: Envelope, *, configuration_set: str = "") -> bytes:

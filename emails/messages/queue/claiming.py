@@ -1,5 +1,6 @@
 """The claim: which lanes have work, a fair batch of one lane, and its way to `sending` with the attempts journalled."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +17,8 @@ from mailgrid.core.sql import adapted, holes, insert_rows, read_time, read_uuid
 from mailgrid.core.vocabulary import Status
 
 LEASE_SECONDS: Final = 90  # above compose 10 s + connect 3 s + read 20 s, with room for a batch
-NOBODY: Final = UUID(int=0)
+NOBODY: Final = UUID(int=0)  # before every tenant
+EVERYBODY: Final = UUID(int=2**128 - 1)  # after every tenant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,12 +110,20 @@ def pick(*, priority: Priority, transport_id: UUID, after_tenant: UUID, limit: i
 
     Call inside the transaction of `journal`. Crosses tenants by design.
     """
-    everybody = UUID(int=2**128 - 1)
     share = limit // max(1, _tenants_waiting(priority, transport_id, limit))
-    picked = _pick_between(priority, transport_id, after_tenant, everybody, limit, share)
+    picked = _pick_between(priority, transport_id, after_tenant, EVERYBODY, limit, share)
     if len(picked) < limit and after_tenant != NOBODY:  # close the ring
         picked += _pick_between(priority, transport_id, NOBODY, after_tenant, limit - len(picked), share)
+    if len(picked) < limit and max(Counter(row.tenant_id for row in picked).values(), default=0) == share:
+        picked += _left_over(priority, transport_id, limit, picked)
     return picked
+
+
+def _left_over(priority: Priority, transport_id: UUID, limit: int, picked: Sequence[Picked]) -> list[Picked]:
+    """The oldest of those who have more than their share, for places that nobody else needs."""
+    known = {row.delivery_id for row in picked}
+    more = _pick_between(priority, transport_id, NOBODY, EVERYBODY, limit, limit)
+    return [row for row in more if row.delivery_id not in known][: limit - len(picked)]
 
 
 def pick_suspect(priority: Priority) -> list[Picked]:

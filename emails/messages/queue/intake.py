@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from emails.messages import content as contents
-from emails.messages.addresses import Mailbox
 from emails.messages.content import Content
 from emails.messages.lifecycle import RANKS
 from emails.messages.models import Delivery, Message, MessageContent, Recipient
+from mailgrid.core.addresses import Mailbox
 from mailgrid.core.sql import insert_rows
 from mailgrid.core.vocabulary import Status
 

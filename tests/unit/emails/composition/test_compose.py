@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from emails.composition.compose import UnsafeMessage, compose, verify
 from emails.composition.envelope import Attachment, Envelope
-from emails.messages.addresses import Mailbox
+from mailgrid.core.addresses import Mailbox
 
 _LETTERS = st.characters(codec="utf-8", exclude_categories=["Cc", "Zl", "Zp"])
 NAMES = st.text(_LETTERS, max_size=60).map(lambda name: " ".join(name.split()).replace("=?", ""))

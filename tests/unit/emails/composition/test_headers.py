@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emails.composition.headers import HeaderRefused, check_headers, check_text, encode_value, fold, sendable
-from emails.messages.addresses import decode_words
+from mailgrid.core.encoded_words import decode_words
 
 CONTROLS = [
     "\r",

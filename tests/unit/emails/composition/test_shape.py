@@ -6,7 +6,7 @@ import pytest
 
 from emails.composition.envelope import Attachment
 from emails.composition.shape import Shape, shape_of
-from emails.messages.addresses import Mailbox
+from mailgrid.core.addresses import Mailbox
 from tests.unit.emails.composition.test_compose import envelope
 
 PLAIN = Attachment(filename="a.pdf", content_type="application/pdf", content=b"x", content_id="logo")

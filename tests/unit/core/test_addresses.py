@@ -8,16 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emails.messages.addresses import (
-    CONTROL,
-    InvalidAddress,
-    Mailbox,
-    decode_words,
-    encode_words,
-    is_one_line,
-    parse_address,
-    parse_mailbox,
-)
+from mailgrid.core.addresses import InvalidAddress, Mailbox, parse_address, parse_mailbox
+from mailgrid.core.encoded_words import CONTROL, decode_words, encode_words, is_one_line
 
 CONTROLS = [
     "\r",
