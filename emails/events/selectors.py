@@ -14,6 +14,7 @@ from emails.events.payloads import Header, ToldEvent
 from emails.messages import content as contents
 from emails.messages.content import ContentGone
 from emails.messages.models import Message
+from emails.messages.wire import message_id as message_id_of
 from mailgrid.core.errors import InvalidParameter, NotFound
 from mailgrid.core.ids import parse_uuid
 from mailgrid.http.query import Page
@@ -91,7 +92,7 @@ def _filtered(wanted: EventFilter) -> QuerySet[Event]:
         return rows.none()  # no message comes from a broadcast yet
     exact = {
         "type__in": wanted.types,
-        "recipient__address": wanted.email,
+        "recipient__address__iexact": wanted.email,
         "message": wanted.email_id,
         "occurred_at__gte": wanted.since,
         "occurred_at__lt": wanted.until,
@@ -171,7 +172,7 @@ def _told(row: Event, headers: Sequence[Header]) -> ToldEvent:
         test=row.test,
         data=row.data,
         email_id=message.pk,
-        provider_message_id=message.provider_message_id or None,
+        provider_message_id=message_id_of(message.provider_message_id),
         email_created_at=message.created_at,
         sender=message.sender,
         to=message.to,

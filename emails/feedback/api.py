@@ -15,7 +15,7 @@ from mailgrid.core.crypto import keyed_hash
 from mailgrid.core.errors import Forbidden, MailgridError, NotFound
 from mailgrid.core.ratelimit import limiter
 from mailgrid.http.answers import answer
-from mailgrid.http.errors import TooLarge, Unreadable, answer_error
+from mailgrid.http.errors import MethodNotAllowed, TooLarge, Unreadable, answer_error
 
 MAX_BODY = 256 * 1024
 PER_MINUTE = 60_000  # notifications from one address
@@ -32,6 +32,11 @@ class SesHook(View):
     """One provider account's notifications: the secret in the path says whose, the signature whether they count."""
 
     http_method_names = ["post"]
+
+    def http_method_not_allowed(self, request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
+        response = answer_error(MethodNotAllowed("Notifications are posted."), request)
+        response["Allow"] = "POST"
+        return response
 
     def dispatch(self, request: HttpRequest, *args: str, **kwargs: str) -> HttpResponseBase:
         try:

@@ -1,16 +1,21 @@
-"""Erase content whose time is over: by the tenant's `retention_days`, that of sensitive streams a day after its end."""
+"""Erase content whose time is over: by the tenant's `retention_days`, that of sensitive streams a day after its end.
+
+Of a tenant that was closed 30 days ago nothing is kept.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from emails.messages.lifecycle import OPEN
-from emails.messages.models import Message, MessageContent
+from emails.messages.models import Message, MessageContent, Recipient
 from mailgrid.core import blobs
+from mailgrid.core.sql import delete_oldest
 from tenants.tenancy.models import Tenant
+from tenants.tenancy.retention import CLOSED_KEPT
 
 CHUNK: Final = 2_000
 SENSITIVE_KEPT: Final = timedelta(hours=24)
@@ -24,14 +29,13 @@ def erase_contents(*, now: datetime) -> int:
 
 
 def _erase(tenant: Tenant, *, now: datetime) -> int:
-    kept = timedelta(days=tenant.effective_settings.retention_days.content)
+    is_erased = tenant.closed_at is not None and tenant.closed_at < now - CLOSED_KEPT
+    kept = timedelta(0) if is_erased else timedelta(days=tenant.effective_settings.retention_days.content)
     ended = MessageContent.objects.filter(erased_at=None, message__tenant=tenant).exclude(
         message__status__in=OPEN
     )
-    due = ended.filter(
-        Q(message__created_at__lt=now - kept)
-        | Q(message__stream__sensitive=True, message__created_at__lt=now - SENSITIVE_KEPT)
-    )
+    sensitive = Q(message__stream__sensitive=True) & _ended_before(now - SENSITIVE_KEPT)
+    due = ended.filter(_ended_before(now - kept) | sensitive)
     rows = list(due.order_by("pk")[:CHUNK])
     keys = [row.pk for row in rows]
     with transaction.atomic():
@@ -41,6 +45,18 @@ def _erase(tenant: Tenant, *, now: datetime) -> int:
         Message.across_tenants.filter(pk__in=keys).update(subject="")
     _discard_unnamed(tenant, {name for row in rows for name in _named(row.blob, row.attachments)}, now=now)
     return len(rows)
+
+
+def delete_of_closed_tenants(*, now: datetime) -> int:
+    """The messages of tenants that were closed long ago, once their content is erased; how many rows went with them."""
+    closed = Message.across_tenants.filter(tenant__closed_at__lt=now - CLOSED_KEPT)
+    return delete_oldest(closed.exclude(content__erased_at=None), limit=CHUNK)
+
+
+def _ended_before(moment: datetime) -> Q:
+    """Messages of which nothing has happened since: accepted before, and no recipient's status is younger."""
+    younger = Recipient.across_tenants.filter(message=OuterRef("message_id"), status_at__gte=moment)
+    return Q(~Exists(younger), message__created_at__lt=moment)
 
 
 def _discard_unnamed(tenant: Tenant, references: set[str], *, now: datetime) -> None:

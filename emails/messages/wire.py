@@ -15,7 +15,7 @@ def summary(message: Message) -> dict[str, Any]:
     return {
         "object": "email",
         "id": message.pk,
-        "message_id": f"<{message.provider_message_id}>" if message.provider_message_id else None,
+        "message_id": message_id(message.provider_message_id),
         "from": message.sender,
         "to": message.to,
         "cc": message.cc,
@@ -39,6 +39,11 @@ def summary(message: Message) -> dict[str, Any]:
         "test": message.test,
         "retry_of": message.retry_of,
     }
+
+
+def message_id(provider_message_id: str) -> str | None:
+    """The provider's name for a message, in angle brackets; null before it was handed over."""
+    return f"<{provider_message_id}>" if provider_message_id else None
 
 
 def full(message: Message, content: Content | None, recipients: Sequence[Recipient]) -> dict[str, Any]:

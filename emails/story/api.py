@@ -6,6 +6,7 @@ from rest_framework.request import Request
 
 from emails.story.selectors import timeline
 from mailgrid.http.answers import answer
+from mailgrid.http.query import Query
 from mailgrid.http.views import Endpoint
 
 
@@ -16,6 +17,7 @@ class Timeline(Endpoint):
 
     def get(self, request: Request, email_id: str) -> HttpResponse:
         """Everything that happened to an email, oldest first."""
+        Query(request.query_params, filters=(), now=self.request_time)  # refuses what it does not know
         data = [
             {"at": line.at, "kind": line.kind, "what": line.what, "detail": line.detail}
             for line in timeline(email_id)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from emails.streams.models import Stream
-from emails.streams.selectors import StreamNotFound, default_transport
+from emails.streams.selectors import NoTransport, StreamNotFound, default_transport
 from emails.transports.models import Transport
 from mailgrid.core.cache import TenantCache
 from tenants.domains.selectors import verified_names
@@ -20,7 +20,7 @@ class Lane:
     """A stream and the transport its live mail takes."""
 
     stream: Stream
-    transport: Transport
+    transport: Transport | None  # None: nobody has configured one
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ def lanes_of(tenant_id: UUID) -> Lanes:
     if (kept := _lanes.get(tenant_id)) is not None:
         return kept
     streams = list(Stream.across_tenants.filter(tenant_id=tenant_id).select_related("transport"))
-    fallback = default_transport(tenant_id) if any(stream.transport is None for stream in streams) else None
-    lanes = [Lane(stream, transport) for stream in streams if (transport := stream.transport or fallback)]
+    fallback = _fallback(tenant_id) if any(stream.transport is None for stream in streams) else None
+    lanes = [Lane(stream, stream.transport or fallback) for stream in streams]
     found = Lanes(
         by_name={lane.stream.name: lane for lane in lanes},
         by_id={str(lane.stream.pk): lane for lane in lanes},
@@ -56,3 +56,10 @@ def lanes_of(tenant_id: UUID) -> Lanes:
     )
     _lanes.put(tenant_id, found)
     return found
+
+
+def _fallback(tenant_id: UUID) -> Transport | None:
+    try:
+        return default_transport(tenant_id)
+    except NoTransport:
+        return None

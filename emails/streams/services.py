@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 
 from emails.streams.defaults import MAX_STREAMS, PRIORITY_OF, UNSUBSCRIBE_TYPES
 from emails.streams.models import Stream
-from emails.streams.selectors import pick
+from emails.streams.selectors import StreamNotFound, pick
 from emails.transports.models import Transport
 from emails.transports.selectors import TransportNotFound, usable
 from mailgrid.core.addresses import InvalidAddress, Mailbox, parse_mailbox
@@ -19,6 +19,7 @@ from tenants.audit.services import SYSTEM, Actor, record
 from tenants.domains.selectors import verified_names
 from tenants.tenancy.models import Tenant
 from tenants.tenancy.selectors import lock_tenant
+from tenants.tenancy.settings import TenantSettings
 
 _MAX_ADDRESS = 320  # of the column, name included
 _OPEN = (Status.SCHEDULED, Status.QUEUED, Status.DEFERRED, Status.HELD, Status.SENDING, Status.IN_DOUBT)
@@ -73,6 +74,14 @@ class StreamValues(TypedDict, total=False):
     list_unsubscribe: bool
     sensitive: bool
     enabled: bool
+
+
+def check_tenant_settings(*, tenant_id: UUID, settings: TenantSettings) -> None:
+    """Refuse a `default_stream` the tenant does not have. Called through the setting TENANT_SETTINGS_CHECK."""
+    try:
+        pick(Stream.across_tenants.filter(tenant_id=tenant_id), settings.default_stream)
+    except StreamNotFound:
+        raise Invalid.field("settings.default_stream", "not_found", "There is no such stream.") from None
 
 
 def create_default_streams(*, tenant: Tenant, now: datetime) -> None:

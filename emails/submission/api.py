@@ -15,7 +15,6 @@ from emails.submission.body import (
     BatchBody,
     BulkBody,
     InvalidAttachment,
-    NoBody,
     RescheduleBody,
     ScheduleBody,
     SendBody,
@@ -185,7 +184,6 @@ class CancelEmail(Endpoint):
 
     def post(self, request: Request, email_id: str) -> HttpResponse:
         """Cancel what is still open of an email."""
-        self.read(NoBody)
         message = verbs.cancel(message_id=email_id, now=self.request_time)
         return answer({"object": "email", "id": message.pk, "status": message.status})
 
@@ -201,7 +199,7 @@ class RetryEmail(Endpoint):
 
         return self.once(
             f"POST /emails/{again}/retry",
-            prepare=lambda: self.read(NoBody),
+            prepare=lambda: None,
             work=lambda _: {
                 **_sent(verbs.send_again(message_id=again, caller=self.caller, now=self.request_time)),
                 "retry_of": again,

@@ -236,10 +236,6 @@ class BatchBody(RootModel[list[SendBody]]):
     """1 to 500 messages."""
 
 
-class NoBody(Body):
-    """Verbs that take nothing: an empty body, or what SDKs repeat in it."""
-
-
 class RescheduleBody(Body):
     """Another time; `now` sends it."""
 

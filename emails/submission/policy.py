@@ -12,7 +12,7 @@ from emails.composition.size import MAX_MESSAGE_BYTES, estimate
 from emails.streams.defaults import MAX_AGE_SECONDS
 from emails.streams.lanes import Lane, lanes_of
 from emails.streams.models import Stream
-from emails.streams.selectors import StreamNotFound
+from emails.streams.selectors import NoTransport, StreamNotFound
 from emails.submission.request import InvalidFrom, SubmitRequest
 from emails.transports.models import SANDBOX_ID, Transport
 from mailgrid.core.addresses import Mailbox, parse_mailbox
@@ -59,7 +59,7 @@ class Desk:
         priority = Priority(stream.priority if request.priority is None else request.priority)
         scheduled_at = self._scheduled_at(request)
         due_at = scheduled_at or self.now
-        transport = None if self.caller.test else lane.transport
+        transport = None if self.caller.test else self._transport(lane)
         return Decision(
             request=request,
             stream=stream,
@@ -82,6 +82,11 @@ class Desk:
         if not lane.stream.enabled:
             raise Invalid.field("stream", "stream_disabled", "This stream is disabled.")
         return lane
+
+    def _transport(self, lane: Lane) -> Transport:
+        if lane.transport is None:
+            raise NoTransport("No transport is configured.")
+        return lane.transport
 
     def _sender(self, request: SubmitRequest, stream: Stream) -> Mailbox:
         sender = request.sender or next(iter(_optional(stream.default_from)), None)

@@ -135,9 +135,10 @@ def _same_again(message: Message, recipients: Iterable[Recipient]) -> SubmitRequ
 def act_on_many(*, action: str, messages: QuerySet[Message], now: datetime, limit: int) -> int:
     """Hold, release or cancel the open deliveries of up to `limit` messages, in chunks; how many messages matched."""
     act = {"cancel": _cancel, "hold": _hold, "release": _release}[action]
-    ids = list(
-        messages.filter(status__in=_ACTED_ON[action]).order_by("pk").values_list("pk", flat=True)[:limit]
-    )
+    chosen = messages.filter(status__in=_ACTED_ON[action])
+    if action == "release":
+        chosen = chosen.filter(deliveries__hold_reason=HoldReason.MANUAL).distinct()
+    ids = list(chosen.order_by("pk").values_list("pk", flat=True)[:limit])
     for start in range(0, len(ids), _CHUNK):
         with transaction.atomic():
             act(Delivery.across_tenants.filter(message_id__in=ids[start : start + _CHUNK]), now=now)

@@ -33,6 +33,10 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class NoBody(Body):
+    """Verbs that take nothing; an empty body or `{}` is fine, and SDKs may repeat what the path says."""
+
+
 def read_json(request: Any, *, limit: int, max_keys: int = MAX_KEYS) -> Any:
     """The body as plain Python values; an empty one is `{}`.
 

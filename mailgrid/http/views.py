@@ -17,10 +17,12 @@ from mailgrid.core.clock import now
 from mailgrid.core.scoping import enter_scope, out_of_scope
 from mailgrid.http import idempotency
 from mailgrid.http.answers import answer
-from mailgrid.http.reading import MAX_KEYS, MEGABYTE, read_json, validate
+from mailgrid.http.reading import MAX_KEYS, MEGABYTE, NoBody, read_json, validate
 
 Model = TypeVar("Model", bound=BaseModel)
 Prepared = TypeVar("Prepared")
+
+_WITH_BODY = frozenset({"POST", "PATCH", "PUT"})
 
 
 class Endpoint(APIView):
@@ -57,6 +59,12 @@ class Endpoint(APIView):
             enter_scope(self.caller.tenant_id, test=self.caller.test)
         self.check_throttles(request)
         self.check_permissions(request)
+        if (
+            request.method in _WITH_BODY
+            and request.method not in self.bodies
+            and request.method in self.scopes
+        ):
+            self.read(NoBody)
 
     def finalize_response(  # type: ignore[override]
         self, request: Request, response: Any, *args: Any, **kwargs: Any

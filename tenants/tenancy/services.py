@@ -65,7 +65,10 @@ def create_tenant(*, values: TenantValues, actor: Actor, now: datetime, operator
 
 
 def update(*, tenant_id: UUID | str, values: TenantValues, actor: Actor, now: datetime) -> Tenant:
-    """Change what is given; settings and limits field by field. Raises what `create_tenant` raises."""
+    """Change what is given; settings and limits field by field. Raises what `create_tenant` raises.
+
+    What lives above `tenants` judges the settings through `TENANT_SETTINGS_CHECK`.
+    """
     with transaction.atomic():
         tenant = _open_tenant(tenant_id)
         if values:
@@ -134,6 +137,10 @@ def _apply(tenant: Tenant, values: TenantValues) -> None:
         tenant.limits = merged(tenant.limits, values["limits"]) if values["limits"] is not None else {}
     if "settings" in values:
         tenant.settings = merged(tenant.settings, values["settings"])
+        if not tenant._state.adding:  # a new tenant has its streams only afterwards
+            import_string(settings.TENANT_SETTINGS_CHECK)(
+                tenant_id=tenant.id, settings=tenant.effective_settings
+            )
 
 
 def merged(stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def test_an_event_is_the_webhook_body_plus_object_and_id(api, acme):
         "timestamp": "2026-11-22T09:30:00.000Z",
         "data": {
             "email_id": str(message.pk),
-            "message_id": "0107@eu-west-1.amazonses.com",
+            "message_id": "<0107@eu-west-1.amazonses.com>",
             "created_at": "2026-11-22T09:30:00.000Z",
             "from": "Desk <desk@acme.test>",
             "to": ["bob@example.com", "ann@example.com"],

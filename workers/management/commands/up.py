@@ -21,6 +21,8 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         os.umask(0o077)  # the database holds people's mail
         host, port = options["host"], options["port"]
+        if not env("PUBLIC_URL"):
+            settings.PUBLIC_URL = f"http://{host}:{port}"  # as the options say, not only the environment
         try:
             with embedded.only_process(settings.VAR_DIR / "mailgrid.lock"):
                 call_command("migrate", verbosity=0, interactive=False)

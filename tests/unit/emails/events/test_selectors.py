@@ -129,7 +129,7 @@ def test_an_event_tells_about_its_message_and_recipient(message):
     told = selectors.find(str(made))
     assert (told.recipient, told.recipient_type, told.stream) == ("bob@example.com", "to", "codes")
     assert (told.provider_message_id, told.tags, told.metadata) == (
-        "0107",
+        "<0107>",
         {"kind": "welcome"},
         {"order": 7},
     )
