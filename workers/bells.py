@@ -11,14 +11,17 @@ import threading
 import time
 from typing import Final
 
-from mailgrid.core import metrics
+from mailgrid.core import bells, metrics
 from mailgrid.core.logging import get_logger
 from workers.celery import app
 from workers.routing import BELLS
 
 log = get_logger(__name__)
 
-GATHER_SECONDS: Final = 0.003
+# How long a bell waits for more rings of its queue: statuses may come a moment later, and cost less together.
+GATHER_SECONDS: Final = dict.fromkeys(bells.QUEUES, 0.003) | {bells.EVENTS: 0.1}
+# The least time between two bells of a queue: the first comes at once, and a crowd of rings costs fifty a second.
+SPACING_SECONDS: Final = 0.02
 REST_SECONDS: Final = 1.0  # after a failure
 FLUSH_SECONDS: Final = 1.0  # at exit
 
@@ -27,37 +30,43 @@ class Publisher:
     """Marked queues, and the thread that empties them."""
 
     def __init__(self) -> None:
-        self._marked: set[str] = set()
-        self._lock = threading.Lock()
-        self._wake = threading.Event()
-        self._idle = threading.Event()
-        self._idle.set()
+        self._due: dict[str, float] = {}  # marked queues, and the monotonic time when their bell may go out
+        self._last: dict[str, float] = {}
+        self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="bells", daemon=True)
         self._thread.start()
 
     def ring(self, queue: str) -> None:
         """Mark the queue; returns at once."""
-        with self._lock:
-            self._marked.add(queue)
-            self._idle.clear()
-        self._wake.set()
+        with self._changed:
+            if queue not in self._due:
+                spaced = self._last.get(queue, 0.0) + SPACING_SECONDS
+                self._due[queue] = max(time.monotonic() + GATHER_SECONDS[queue], spaced)
+                self._changed.notify_all()
 
     def flush(self, seconds: float) -> bool:
         """Wait until everything marked is published, at most so long."""
-        return self._idle.wait(seconds)
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._due, seconds)
 
     def _run(self) -> None:
         while True:
-            self._wake.wait()
-            time.sleep(GATHER_SECONDS)
-            self._wake.clear()
-            with self._lock:
-                marked, self._marked = self._marked, set()
-            for queue in sorted(marked):
-                self._publish(queue)
-            with self._lock:
-                if not self._marked:
-                    self._idle.set()
+            queue = self._next()
+            self._publish(queue)
+
+    def _next(self) -> str:
+        """The queue whose bell is due first, once it is; its mark is gone then, so that a later ring counts."""
+        with self._changed:
+            while True:
+                self._changed.wait_for(lambda: bool(self._due))
+                queue = min(self._due, key=self._due.__getitem__)
+                wait = self._due[queue] - time.monotonic()
+                if wait <= 0:
+                    del self._due[queue]
+                    self._last[queue] = time.monotonic()
+                    self._changed.notify_all()
+                    return queue
+                self._changed.wait(wait)
 
     def _publish(self, queue: str) -> None:
         task, arguments = BELLS[queue]

@@ -6,10 +6,12 @@ Tokens are taken before anything is claimed: waiting inside a lease would manufa
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Final
 from uuid import UUID
 
 from emails.transports.models import Transport
+from mailgrid.core.cache import KEPT_SECONDS, BriefCache
 from mailgrid.core.ratelimit import limiter
 
 # (column, seconds): the limits an account may have. A bucket holds at most a tenth of a minute's worth, so that
@@ -17,17 +19,19 @@ from mailgrid.core.ratelimit import limiter
 _PERIODS: Final = (("per_minute", 60), ("per_hour", 3600), ("per_day", 86_400))
 _BURST_SHARE: Final = 10
 
+Bucket = tuple[str, float, float]
+_known: BriefCache[UUID, tuple[Bucket, ...]] = BriefCache(seconds=KEPT_SECONDS, size=10_000)
+
 
 def grant(transport_ids: Sequence[UUID], *, wanted: int) -> dict[UUID, int]:
     """How many deliveries may be claimed from each lane now, `wanted` in all. A lane without tokens gets none."""
-    limits = {row.pk: row for row in Transport.across_tenants.filter(pk__in=transport_ids)}
     granted: dict[UUID, int] = {}
     for place, transport_id in enumerate(transport_ids):
         left = wanted - sum(granted.values())
-        share = -(
-            -left // (len(transport_ids) - place)
+        share = ceil(
+            left / (len(transport_ids) - place)
         )  # else the first account without a limit takes all, always
-        if share > 0 and (count := _take(limits[transport_id], share)) > 0:
+        if share > 0 and (count := _take(transport_id, share)) > 0:
             granted[transport_id] = count
     return granted
 
@@ -35,16 +39,15 @@ def grant(transport_ids: Sequence[UUID], *, wanted: int) -> dict[UUID, int]:
 def give_back(transport_id: UUID, *, unused: int) -> None:
     """Tokens that no delivery used."""
     if unused > 0:
-        row = Transport.across_tenants.get(pk=transport_id)
-        for name, _, burst in _buckets(row):
+        for name, _, burst in _buckets(transport_id):
             limiter().give_back(name, tokens=unused, burst=burst)
 
 
-def _take(row: Transport, wanted: int) -> int:
+def _take(transport_id: UUID, wanted: int) -> int:
     """What every bucket of the account can give; what an earlier one gave too much goes back."""
     count = wanted
     taken: list[tuple[str, float]] = []
-    for name, rate, burst in _buckets(row):
+    for name, rate, burst in _buckets(transport_id):
         granted = int(limiter().take_up_to(name, tokens=count, rate=rate, burst=burst).granted)
         for earlier, size in taken:
             limiter().give_back(earlier, tokens=count - granted, burst=size)
@@ -53,12 +56,18 @@ def _take(row: Transport, wanted: int) -> int:
     return count
 
 
-def _buckets(row: Transport) -> list[tuple[str, float, float]]:
-    return [
-        (f"account:{row.pk}:{column}", limit / seconds, max(1.0, limit / _BURST_SHARE))
+def _buckets(transport_id: UUID) -> tuple[Bucket, ...]:
+    """Name, rate and size of each bucket of an account, as of at most five seconds ago."""
+    if (kept := _known.get(transport_id)) is not None:
+        return kept
+    row = Transport.across_tenants.get(pk=transport_id)
+    buckets = tuple(
+        (f"account:{transport_id}:{column}", limit / seconds, max(1.0, limit / _BURST_SHARE))
         for column, seconds in _PERIODS
         if (limit := getattr(row, column))
-    ]
+    )
+    _known.put(transport_id, buckets)
+    return buckets
 
 
 class StreamPace:

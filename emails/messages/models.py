@@ -20,7 +20,7 @@ class Message(TenantRow):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     test = models.BooleanField(default=False)
-    stream = models.ForeignKey(Stream, on_delete=models.PROTECT, related_name="messages")
+    stream = models.ForeignKey(Stream, on_delete=models.PROTECT, related_name="messages", db_index=False)
     priority = models.SmallIntegerField()
     source = models.CharField(max_length=12)
     status = models.CharField(max_length=16)
@@ -86,8 +86,8 @@ class Delivery(TenantRow, DueWork):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     test = models.BooleanField(default=False)
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="deliveries")
-    stream = models.ForeignKey(Stream, on_delete=models.PROTECT, related_name="+")
-    transport = models.ForeignKey(Transport, on_delete=models.PROTECT, related_name="+")
+    stream = models.ForeignKey(Stream, on_delete=models.PROTECT, related_name="+", db_index=False)
+    transport = models.ForeignKey(Transport, on_delete=models.PROTECT, related_name="+", db_index=False)
     priority = models.SmallIntegerField()
     at_most_once = models.BooleanField(default=False)
     hold_reason = models.CharField(max_length=16, blank=True)
@@ -100,7 +100,6 @@ class Delivery(TenantRow, DueWork):
     class Meta(TenantRow.Meta):
         verbose_name_plural = "deliveries"
         indexes = [
-            models.Index(fields=["tenant", "message"], name="emails_delivery_tenant"),
             models.Index(
                 fields=["priority", "transport", "tenant", "due_at"],
                 condition=Q(state="queued", suspect=False),
@@ -172,7 +171,7 @@ class Attempt(models.Model):
     """One journalled call of a transport, written before the call. `settled_by` says what decided its outcome."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="journal")
+    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="journal", db_index=False)
     fence = models.IntegerField()
     outcome = models.CharField(max_length=10)
     settled_by = models.CharField(max_length=10, blank=True)

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
+import orjson
 from django.db import connection, models
 
 Row = Sequence[Any]
@@ -113,6 +114,8 @@ def _adapter(field: "models.Field[Any, Any]", vendor: str) -> Callable[[Any], An
         return lambda value: None if value is None else value.hex
     if vendor == "sqlite" and isinstance(target, models.DateTimeField):
         return _sqlite_time
+    if vendor == "sqlite" and isinstance(target, models.JSONField):
+        return lambda value: orjson.dumps(value).decode()
     if isinstance(target, models.CharField | models.TextField | models.IntegerField | models.BooleanField):
         return lambda value: value  # stored as Python has it
     return lambda value: target.get_db_prep_save(value, connection=connection)

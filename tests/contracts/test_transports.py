@@ -4,7 +4,7 @@ import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
@@ -214,12 +214,17 @@ def test_receipts_never_share_an_id(subject: Subject, make: Make) -> None:
     assert all(names)
 
 
+class _OwnThread:
+    """A pool of the calling thread alone."""
+
+    map = staticmethod(map)
+
+
 def test_calls_may_be_made_by_many_threads(subject: Subject, make: Make) -> None:
     envelopes = [make() for _ in range(24)]
     calls = subject.transport.plan(envelopes)
-    if len(calls) == 1:
-        pytest.skip("one call for the whole batch: it is made by the worker's own thread")
-    with ThreadPoolExecutor(8) as pool:
+    # A transport that takes the whole batch in one call uses the database, and is called by the worker's own thread.
+    with ThreadPoolExecutor(8) if len(calls) > 1 else nullcontext(_OwnThread()) as pool:
         answered = list(pool.map(lambda call: subject.transport.send(call, deadline=_soon()), calls))
     _assert_truthful(subject, envelopes, [answer for answers in answered for answer in answers])
     assert len(subject.arrived()) == len(envelopes)

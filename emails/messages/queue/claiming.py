@@ -9,12 +9,11 @@ from uuid import UUID
 
 from django.db import connection
 
-from emails.messages.models import Attempt, Delivery, Recipient
+from emails.messages.models import Attempt, Delivery
 from emails.messages.moves import AttemptOutcome
 from mailgrid.core.bells import Priority
 from mailgrid.core.ids import uuid7
 from mailgrid.core.sql import adapted, holes, insert_rows, read_time, read_uuid
-from mailgrid.core.vocabulary import Status
 
 LEASE_SECONDS: Final = 90  # above compose 10 s + connect 3 s + read 20 s, with room for a batch
 NOBODY: Final = UUID(int=0)  # before every tenant
@@ -63,6 +62,19 @@ _COLUMNS = """d.id, d.message_id, d.tenant_id, d.test, d.stream_id, d.transport_
 _FACTS = """JOIN emails_stream s ON s.id = d.stream_id JOIN tenants_tenant t ON t.id = d.tenant_id"""
 _LANE = "state = 'queued' AND NOT suspect AND priority = %s AND transport_id = %s"
 
+# One index hop per transport; a suspect's lane is one too.
+_LANES = """
+WITH RECURSIVE lane (transport_id) AS (
+    SELECT (SELECT transport_id FROM emails_delivery
+             WHERE state = 'queued' AND NOT suspect AND priority = %s ORDER BY transport_id LIMIT 1)
+  UNION ALL
+    SELECT (SELECT transport_id FROM emails_delivery
+             WHERE state = 'queued' AND NOT suspect AND priority = %s AND transport_id > lane.transport_id
+             ORDER BY transport_id LIMIT 1)
+      FROM lane WHERE lane.transport_id IS NOT NULL)
+SELECT transport_id FROM lane WHERE transport_id IS NOT NULL
+ UNION SELECT transport_id FROM emails_delivery WHERE state = 'queued' AND suspect AND priority = %s"""
+
 # One index hop per tenant, not one per row: a backlog of one tenant costs the others nothing.
 _RING = f"""
 WITH RECURSIVE ring (tenant_id) AS (
@@ -93,16 +105,9 @@ SELECT {_COLUMNS} FROM emails_delivery d {_FACTS}
 
 def lanes(priority: Priority) -> list[UUID]:
     """The transports that have queued mail of this priority. Takes no lock: an idle worker disturbs nobody."""
-    queued = Delivery.across_tenants.filter(state=Status.QUEUED, priority=priority)
-    found = list(queued.filter(suspect=True).values_list("transport_id", flat=True).distinct())
-    last = NOBODY
-    while True:
-        rows = queued.filter(suspect=False, transport_id__gt=last)
-        transport_id = rows.order_by("transport_id").values_list("transport_id", flat=True).first()
-        if transport_id is None:
-            return list(dict.fromkeys(found))
-        found.append(transport_id)
-        last = transport_id
+    with connection.cursor() as cursor:
+        cursor.execute(_LANES, [int(priority)] * 3)
+        return [read_uuid(row[0]) for row in cursor.fetchall()]
 
 
 def pick(*, priority: Priority, transport_id: UUID, after_tenant: UUID, limit: int) -> list[Picked]:
@@ -179,12 +184,21 @@ def _picked(row: Sequence[Any]) -> Picked:
 
 def pending_recipients(delivery_ids: Sequence[UUID]) -> list[PendingRecipient]:
     """The recipients of these deliveries that nothing has happened to yet, in the order of the envelope."""
-    rows = Recipient.across_tenants.filter(delivery_id__in=delivery_ids, rank=0)
-    columns = rows.order_by("position").values_list("id", "delivery_id", "kind", "address", "name")
-    return [
-        PendingRecipient(id=id_, delivery_id=delivery_id, kind=kind, address=address, name=name)
-        for id_, delivery_id, kind, address, name in columns
-    ]
+    if not delivery_ids:
+        return []
+    ids = adapted(Delivery, "id", delivery_ids)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, delivery_id, kind, address, name FROM emails_recipient"
+            f" WHERE delivery_id IN ({holes(ids)}) AND rank = 0 ORDER BY position",
+            ids,
+        )
+        return [
+            PendingRecipient(
+                id=read_uuid(id_), delivery_id=read_uuid(delivery_id), kind=kind, address=address, name=name
+            )
+            for id_, delivery_id, kind, address, name in cursor.fetchall()
+        ]
 
 
 def journal(picked: Sequence[Picked], *, now: datetime) -> None:
