@@ -18,6 +18,7 @@ run: $(VENV)/.base ## Everything in one process on port 8000 (PORT=... for anoth
 .PHONY: test
 test: $(VENV)/.test ## All tests; installs what they need.
 	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m tests.services $(BIN)/python -m pytest -n auto -m "not sqlite" tests/unit tests/integration tests/journeys
 
 .PHONY: check
 check: $(VENV)/.dev ## Style, types, import rules, migrations, OpenAPI document, generated docs.

@@ -84,6 +84,11 @@ VARIABLES: Final = (
         "VAR_DIR", str(BASE_DIR / "var"), "Where the embedded mode keeps database, blobs, secrets and lock."
     ),
     _text(
+        "DATABASE_URL",
+        "sqlite",
+        "`sqlite` for the embedded database in VAR_DIR, or `postgres://user:password@host:port/name`.",
+    ),
+    _text(
         "PUBLIC_URL",
         "",
         "How the outside reaches this installation, such as `https://mail.example.com`; empty: HOST and PORT.",

@@ -1,8 +1,11 @@
 """Where bytes and rows are kept."""
 
 from pathlib import Path
+from typing import Any
 
-from mailgrid.env import env
+from environ import Env
+
+from mailgrid.env import WrongSetting, env
 
 VAR_DIR = Path(env("VAR_DIR"))
 
@@ -30,3 +33,24 @@ SQLITE = {
         " PRAGMA wal_autocheckpoint=4000;",
     },
 }
+
+
+def database(url: str) -> dict[str, Any]:
+    """The value of DATABASES["default"] for a DATABASE_URL; raises `WrongSetting`.
+
+    On PostgreSQL nothing waits for ever: a lock for two seconds (then somebody else is at it), a statement for fifteen.
+    """
+    if url == "sqlite":
+        return SQLITE
+    parsed: dict[str, Any] = Env.db_url_config(url)
+    if parsed.get("ENGINE") != "django.db.backends.postgresql":
+        raise WrongSetting(f"DATABASE_URL={url!r}: expected `sqlite` or a postgres:// URL.")
+    timeouts = "-c lock_timeout=2s -c statement_timeout=15s -c idle_in_transaction_session_timeout=30s"
+    return parsed | {
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {**parsed.get("OPTIONS", {}), "options": timeouts},
+    }
+
+
+DATABASES = {"default": database(env("DATABASE_URL"))}

@@ -1,8 +1,10 @@
-"""What the tests run on: the embedded database in a temporary folder, fixed secrets, cheap passwords, silent bells."""
+"""What the tests run on: the embedded database in a temporary folder or the one DATABASE_URL names, fixed secrets,
+cheap passwords, silent bells."""
 
 import tempfile
 
 from mailgrid.settings.base import *  # noqa: F403
+from mailgrid.settings.storage import DATABASES as CONFIGURED
 from mailgrid.settings.storage import SQLITE, STORAGES
 
 SECRET_KEY = "test"
@@ -10,7 +12,8 @@ KEY_PEPPER = "test-pepper"
 ENCRYPTION_KEYS = ("t1:" + "A" * 43 + "=",)
 
 _scratch = tempfile.mkdtemp(prefix="mailgrid-test-")
-DATABASES = {"default": {**SQLITE, "TEST": {"NAME": f"{_scratch}/test.sqlite3"}}}
+_own = {"NAME": f"{_scratch}/test.sqlite3"} if CONFIGURED["default"] is SQLITE else {}
+DATABASES = {"default": {**CONFIGURED["default"], "TEST": _own}}
 STORAGES = {
     **STORAGES,
     "blobs": {

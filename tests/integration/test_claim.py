@@ -492,6 +492,7 @@ FINDS: dict[str, tuple[Callable[[], Any], str]] = {
 }
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("find", FINDS)
 def test_the_whole_table_is_never_read(acme, queue, find):
     """Sweeps read it eleven times a second: a parameter in a condition hides a partial index from SQLite."""
@@ -553,6 +554,7 @@ def test_the_fair_lock_holds_one_at_a_time():
     assert (most, lock._taken) == (1, False)
 
 
+@pytest.mark.sqlite
 @THREADS
 def test_writers_come_in_the_order_of_asking_and_readers_do_not_wait(acme):
     order: list[int] = []
@@ -585,6 +587,7 @@ def test_writers_come_in_the_order_of_asking_and_readers_do_not_wait(acme):
     assert Pulse.objects.count() == 9
 
 
+@pytest.mark.sqlite
 @THREADS
 def test_a_writer_that_fails_gives_the_lock_back(acme):
     lock = base._writers[str(connection.settings_dict["NAME"])]

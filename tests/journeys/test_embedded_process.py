@@ -23,6 +23,8 @@ READY_SECONDS: Final = 5.0  # the promise of a second start; ten times as much f
 SENDS: Final = 500
 SENDERS: Final = 8
 
+pytestmark = pytest.mark.sqlite
+
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveMailgrid]:

@@ -73,7 +73,8 @@ WITH RECURSIVE lane (transport_id) AS (
              ORDER BY transport_id LIMIT 1)
       FROM lane WHERE lane.transport_id IS NOT NULL)
 SELECT transport_id FROM lane WHERE transport_id IS NOT NULL
- UNION SELECT transport_id FROM emails_delivery WHERE state = 'queued' AND suspect AND priority = %s"""
+ UNION SELECT transport_id FROM emails_delivery WHERE state = 'queued' AND suspect AND priority = %s
+ ORDER BY transport_id"""
 
 # One index hop per tenant, not one per row: a backlog of one tenant costs the others nothing.
 _RING = f"""
@@ -87,20 +88,30 @@ WITH RECURSIVE ring (tenant_id) AS (
 _WAITING = (
     f"{_RING} SELECT count(*) FROM (SELECT 1 FROM ring WHERE tenant_id IS NOT NULL LIMIT %s) AS waiting"
 )
-_FAIR_BATCH = f"""{_RING},
-turn AS (SELECT tenant_id FROM ring WHERE tenant_id IS NOT NULL AND tenant_id <= %s LIMIT %s),
-picked AS (
-    SELECT d.id FROM turn CROSS JOIN emails_delivery d WHERE d.id IN (
-        SELECT x.id FROM emails_delivery x
+_TURN = """
+turn AS (SELECT tenant_id FROM ring WHERE tenant_id IS NOT NULL AND tenant_id <= %s LIMIT %s)"""
+_SHARE = """
+        SELECT {columns} FROM emails_delivery x
          WHERE x.state = 'queued' AND NOT x.suspect AND x.priority = %s AND x.transport_id = %s
-           AND x.tenant_id = turn.tenant_id ORDER BY x.due_at
-         LIMIT %s))
-SELECT {_COLUMNS} FROM picked JOIN emails_delivery d ON d.id = picked.id {_FACTS}
- ORDER BY d.due_at LIMIT %s"""
+           AND x.tenant_id = turn.tenant_id ORDER BY x.due_at LIMIT %s"""
+# SQLite has one writer, who needs no lock. PostgreSQL locks what it picks, steps over what others have locked, and goes
+# on with the rows as they are once locked: those of the statement's snapshot may be older.
+_PICKED = {
+    "sqlite": f"""
+picked AS (SELECT d.* FROM turn CROSS JOIN emails_delivery d WHERE d.id IN ({_SHARE.format(columns="x.id")}))""",
+    "postgresql": f"""
+picked AS MATERIALIZED (
+    SELECT own.* FROM turn CROSS JOIN LATERAL ({_SHARE.format(columns="x.*")} FOR UPDATE SKIP LOCKED) own)""",
+}
+_FAIR_BATCH = {
+    vendor: f"{_RING},{_TURN},{picked} SELECT {_COLUMNS} FROM picked d {_FACTS} ORDER BY d.due_at LIMIT %s"
+    for vendor, picked in _PICKED.items()
+}
 
 _SUSPECT = f"""
 SELECT {_COLUMNS} FROM emails_delivery d {_FACTS}
  WHERE d.state = 'queued' AND d.suspect AND d.priority = %s ORDER BY d.due_at LIMIT 1"""
+_LOCK = {"sqlite": "", "postgresql": " FOR UPDATE OF d SKIP LOCKED"}
 
 
 def lanes(priority: Priority) -> list[UUID]:
@@ -134,7 +145,7 @@ def _left_over(priority: Priority, transport_id: UUID, limit: int, picked: Seque
 def pick_suspect(priority: Priority) -> list[Picked]:
     """At most one delivery that may have ended its process before; it is claimed alone."""
     with connection.cursor() as cursor:
-        cursor.execute(_SUSPECT, [int(priority)])
+        cursor.execute(_SUSPECT + _LOCK[connection.vendor], [int(priority)])
         return [_picked(row) for row in cursor.fetchall()]
 
 
@@ -154,7 +165,7 @@ def _pick_between(
     lane = [int(priority), transport]
     parameters = [*lane, start, *lane, end, limit, *lane, share, limit]
     with connection.cursor() as cursor:
-        cursor.execute(_FAIR_BATCH, parameters)
+        cursor.execute(_FAIR_BATCH[connection.vendor], parameters)
         return [_picked(row) for row in cursor.fetchall()]
 
 
