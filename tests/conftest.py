@@ -129,7 +129,7 @@ class Work:
         """Work off stored notifications."""
         from emails.feedback.ingest import ingest
 
-        return dict(ingest(envelopes=self.envelopes, now=now()))
+        return dict(ingest(envelopes=self.envelopes, clock=now))
 
     def everything(self) -> None:
         """Sweep, deliver, ingest: what a running Mailgrid does all the time."""

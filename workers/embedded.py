@@ -89,6 +89,9 @@ class Services:
             threads=settings.WEB_THREADS,
             max_request_body_size=64 * 1024 * 1024,
             ident="mailgrid",
+            # Slow or silent connections must not keep everybody else out; a proxy in front does this better.
+            connection_limit=1000,
+            channel_timeout=30,
             clear_untrusted_proxy_headers=False,
         )
         self.worker = _Worker(

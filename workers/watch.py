@@ -10,6 +10,7 @@ from typing import Final
 
 from django.db import close_old_connections
 
+from emails.delivery.sweep import sweep
 from emails.feedback.ingest import ingest
 from mailgrid.core import bells
 from mailgrid.core.bells import Priority
@@ -26,6 +27,7 @@ PERIODS: Final = {
     Priority.MEDIUM.queue: 5.0,
     Priority.LOW.queue: 5.0,
     bells.EVENTS: 5.0,
+    bells.MAINTENANCE: 2.0,
 }
 _PRIORITIES: Final = {priority.queue: priority for priority in Priority}
 
@@ -54,7 +56,9 @@ class Watch(threading.Thread):
         holdings().looked_at(queue)
         try:
             if queue == bells.EVENTS:
-                ingest(envelopes=holdings().envelopes, now=now())
+                ingest(envelopes=holdings().envelopes, clock=now)
+            elif queue == bells.MAINTENANCE:
+                sweep(transports=holdings().transports, now=now())
             else:
                 deliver_alone(_PRIORITIES[queue])
         except Exception:

@@ -36,7 +36,7 @@ def claim_batch(priority: Priority, *, now: datetime) -> tuple[Summary, list[Cla
     if not granted:
         return Counter(), []
     with transaction.atomic():
-        picked = claiming.pick_suspect(priority) or _pick(priority, granted)
+        picked = claiming.pick_suspect(priority, granted) or _pick(priority, granted)
         summary, claimed = _guard(picked, now=now)
         claiming.journal([one.row for one in claimed], now=now)
         settling.project_messages({one.row.message_id: "" for one in claimed})
@@ -64,14 +64,13 @@ def _guard(picked: Sequence[Picked], *, now: datetime) -> tuple[Summary, list[Cl
     """Split into what may go and what is stopped; settle the stopped, and the recipients left out, at once."""
     recipients = _recipients_of(picked)
     suppressed = _suppressed(picked, recipients, now=now)
-    pace = pacing.StreamPace(now=now)
     stops, claimed, left_out = [], [], []
     for row in picked:
         own = recipients[row.delivery_id]
         reasons = {
             r.id: reason for r in own if (reason := suppressed.get((row.tenant_id, row.stream_id, r.address)))
         }
-        take_slot = partial(pace.take_slot, row.stream_id, row.stream_rate)
+        take_slot = partial(pacing.take_slot, row.stream_id, row.stream_rate, now=now)
         stop = first_stop(row, Facts(now=now, recipients=own, suppressed=reasons, take_slot=take_slot))
         if stop is None or stop.input == Input.SUPPRESSED:
             left_out += [

@@ -40,8 +40,8 @@ def compose_batch(batch: Sequence[Claimed]) -> list[Composed]:
     ]
 
 
-def _composed(claimed: Claimed, content: Content | ContentGone, sender: str, reply_to: list[str]) -> Composed:
-    if isinstance(content, ContentGone):
+def _composed(claimed: Claimed, content: Content | Exception, sender: str, reply_to: list[str]) -> Composed:
+    if isinstance(content, Exception):
         return content
     try:
         return _envelope(claimed, content, sender, reply_to)

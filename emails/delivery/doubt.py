@@ -29,11 +29,13 @@ def decide(doubts: Sequence[Doubt], *, transports: Transports, now: datetime) ->
     by_transport: dict[UUID, list[Doubt]] = defaultdict(list)
     for doubt in doubts:
         by_transport[doubt.transport_id].append(doubt)
-    return [
-        move
-        for transport_id, own in by_transport.items()
-        for move in _decide_for(own, _ask(transport_id, own, transports), now=now)
-    ]
+    moves: list[Move] = []
+    for transport_id, own in by_transport.items():
+        try:
+            moves += _decide_for(own, _ask(transport_id, own, transports), now=now)
+        except Exception:  # not asked is not "does not know": these wait
+            log.exception("emails.doubt.not_asked", transport=str(transport_id))
+    return moves
 
 
 def _ask(

@@ -13,12 +13,6 @@ from mailgrid.core.bells import Priority
 from mailgrid.core.vocabulary import FailReason, HoldReason, Status
 
 # How long a doubt of each priority waits for its proof, where the transport cannot be asked (docs/delivery.md).
-GRACE: Final = {
-    Priority.IMMEDIATE: timedelta(minutes=2),
-    Priority.HIGH: timedelta(minutes=3),
-    Priority.MEDIUM: timedelta(minutes=3),
-    Priority.LOW: timedelta(minutes=30),
-}
 GRACE_MAX: Final = {
     Priority.IMMEDIATE: timedelta(minutes=5),
     Priority.HIGH: timedelta(hours=24),
@@ -48,14 +42,17 @@ def next_move(claimed: Picked, answer: Answer, *, now: datetime, random: Callabl
             return _failed(claimed, FailReason.REJECTED, answer)
     if claimed.cancel_requested:
         return _move(claimed, Input.CANCELED, attempt=_result(AttemptOutcome.FAILED, answer))
-    wait = retry.delay(answer.kind, claimed.attempts + 1, random=random)
+    counts = retry.SCHEDULES[answer.kind].counts
+    # A try that does not count leaves its mark in the fence alone; waits must grow all the same.
+    tries = (claimed.attempts if counts else claimed.fence) + 1
+    wait = retry.delay(answer.kind, tries, random=random)
     if wait is None:
         return _exhausted(claimed, answer)
     return _move(
         claimed,
         Input.DEFERRED,
         due_at=now + wait,
-        uncounted=not retry.SCHEDULES[answer.kind].counts,
+        uncounted=not counts,
         detail=answer.message,
         attempt=_result(AttemptOutcome.DEFERRED, answer),
     )

@@ -3,7 +3,6 @@
 Tokens are taken before anything is claimed: waiting inside a lease would manufacture doubts.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from math import ceil
@@ -18,6 +17,10 @@ from mailgrid.core.ratelimit import limiter
 # a restart, which fills it, does not send a whole period's allowance at once.
 _PERIODS: Final = (("per_minute", 60), ("per_hour", 3600), ("per_day", 86_400))
 _BURST_SHARE: Final = 10
+
+# So that a rate that was raised, or a backlog that was cancelled, is soon noticed.
+_MOST_AHEAD: Final = timedelta(minutes=10)
+_last_slot: dict[UUID, datetime] = {}  # the last slot given to a waiting row of each stream, per process
 
 Bucket = tuple[str, float, float]
 _known: BriefCache[UUID, tuple[Bucket, ...]] = BriefCache(seconds=KEPT_SECONDS, size=10_000)
@@ -70,20 +73,18 @@ def _buckets(transport_id: UUID) -> tuple[Bucket, ...]:
     return buckets
 
 
-class StreamPace:
-    """The last step of the pace: a stream's `rate_per_second`, for the rows of one batch."""
+def take_slot(stream_id: UUID, rate: float | None, *, now: datetime) -> datetime | None:
+    """The last step of the pace, a stream's `rate_per_second`: None when the row may go now, else when it may.
 
-    def __init__(self, *, now: datetime) -> None:
-        self._now = now
-        self._waiting: Counter[UUID] = Counter()
-
-    def take_slot(self, stream_id: UUID, rate: float | None) -> datetime | None:
-        """None when the row may go now; else when it may, one slot later for each row of the batch that waits."""
-        if not rate:
-            return None
-        grant = limiter().take(f"stream:{stream_id}", tokens=1, rate=rate, burst=max(1.0, rate))
-        if grant.granted:
-            return None
-        ahead = self._waiting[stream_id]
-        self._waiting[stream_id] += 1
-        return self._now + timedelta(seconds=max(grant.retry_after, 0.01) + ahead / rate)
+    Every row that waits gets a slot of its own, so that a backlog comes back row by row and not all at once.
+    """
+    if not rate:
+        return None
+    grant = limiter().take(f"stream:{stream_id}", tokens=1, rate=rate, burst=max(1.0, rate))
+    if grant.granted:
+        return None
+    free = now + timedelta(seconds=max(grant.retry_after, 0.01))
+    last = _last_slot.get(stream_id)
+    slot = min(max(free, last + timedelta(seconds=1 / rate)) if last else free, now + _MOST_AHEAD)
+    _last_slot[stream_id] = slot
+    return slot

@@ -5,6 +5,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -14,12 +15,20 @@ from emails.composition.envelope import Envelope
 from emails.delivery import outcome
 from emails.delivery.claim import BATCH, claim_batch
 from emails.delivery.composing import Claimed, compose_batch
-from emails.delivery.ports import Answer, ErrorClass, Misconfigured, TransportError, Transports
+from emails.delivery.ports import (
+    Answer,
+    ErrorClass,
+    Misconfigured,
+    Receipt,
+    Transport,
+    TransportError,
+    Transports,
+)
 from emails.delivery.sending import hand_over
 from emails.events import transitions
 from emails.messages.content import ContentGone
 from emails.messages.moves import Move
-from emails.messages.queue.claiming import LEASE_SECONDS, Picked
+from emails.messages.queue.claiming import LEASE_SECONDS, Picked, cancel_requested
 from mailgrid.core import metrics
 from mailgrid.core.bells import Priority, ring
 from mailgrid.core.clock import now
@@ -73,7 +82,13 @@ def _answers(
     rows = {one.row.delivery_id: one.row for one in claimed}
     by_transport: dict[UUID, list[Envelope]] = defaultdict(list)
     unmade: list[Settled] = []
-    for one, made in zip(claimed, compose_batch(claimed), strict=True):
+    try:
+        composed = compose_batch(claimed)
+    except Exception as error:  # nothing was sent, and nobody else could ever know that
+        log.exception("emails.delivery.not_loaded")
+        yield [(one.row, _not_loaded(error)) for one in claimed]
+        return
+    for one, made in zip(claimed, composed, strict=True):
         match made:
             case Envelope():
                 by_transport[one.row.transport_id].append(made)
@@ -84,14 +99,28 @@ def _answers(
                 unmade.append((one.row, _our_fault(made)))
     yield unmade
     for transport_id, envelopes in by_transport.items():
-        try:
-            transport = transports.get(transport_id)
-        except Misconfigured as error:
-            refusal = TransportError(kind=ErrorClass.AUTH, code="misconfigured", message=str(error))
-            yield [(rows[envelope.delivery_id], refusal) for envelope in envelopes]
+        transport = _transport(transports, transport_id)
+        if isinstance(transport, TransportError):
+            yield [(rows[envelope.delivery_id], transport) for envelope in envelopes]
             continue
         for group in hand_over(transport, envelopes, pool=pool, deadline=deadline):
             yield [(rows[envelope.delivery_id], answer) for envelope, answer in group]
+
+
+def _transport(transports: Transports, transport_id: UUID) -> Transport | TransportError:
+    try:
+        return transports.get(transport_id)
+    except Misconfigured as error:
+        return TransportError(kind=ErrorClass.AUTH, code="misconfigured", message=str(error))
+    except Exception as error:
+        log.exception("emails.delivery.no_transport", transport=str(transport_id))
+        return _not_loaded(error)
+
+
+def _not_loaded(error: Exception) -> TransportError:
+    return TransportError(
+        kind=ErrorClass.NETWORK, code=type(error).__name__, message="The mail could not be loaded."
+    )
 
 
 def _our_fault(error: Exception) -> TransportError:
@@ -102,21 +131,33 @@ def _our_fault(error: Exception) -> TransportError:
 
 def _settle(settled: Sequence[Settled], deadline: float) -> Summary:
     """Write what happened, in one commit; while the database is away, again until the lease ends."""
-    moves = [_move(row, answer) for row, answer in settled]
+    if not settled:
+        return Counter()
     wait = 0.05
     while True:
         try:
+            moves = [_move(row, answer) for row, answer in _with_cancels(settled)]
             transitions.move(moves, now=now())
             break
         except OperationalError:
             if time.monotonic() > deadline:
                 raise
-            log.warning("emails.delivery.not_settled", moves=len(moves), exc_info=True)
+            log.warning("emails.delivery.not_settled", deliveries=len(settled), exc_info=True)
             time.sleep(wait)
             wait = min(2.0, wait * 2)
     for (row, _), move in zip(settled, moves, strict=True):
         metrics.outcomes.labels(transport=str(row.transport_id), outcome=move.to.value).inc()
     return Counter(move.to.value for move in moves)
+
+
+def _with_cancels(settled: Sequence[Settled]) -> list[Settled]:
+    """The same, knowing who was cancelled while its call was open. Asked only where something was not sent."""
+    unsent = [row.delivery_id for row, answer in settled if not isinstance(answer, Receipt)]
+    canceled = cancel_requested(unsent) if unsent else set()
+    return [
+        (replace(row, cancel_requested=True) if row.delivery_id in canceled else row, answer)
+        for row, answer in settled
+    ]
 
 
 def _move(row: Picked, answer: Answer | ContentGone) -> Move:

@@ -5,56 +5,76 @@ waited for a pause to end; ring for whatever is ready.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
 from emails.delivery import doubt, quota
 from emails.delivery.ports import Transports
 from emails.events import transitions
-from emails.messages.moves import Move
 from emails.messages.queue import passes
-from mailgrid.core.bells import Priority, ring
+from mailgrid.core.bells import ring
+from mailgrid.core.logging import get_logger
 from mailgrid.core.models import Pulse
+
+log = get_logger(__name__)
 
 CHUNK: Final = 500  # rows of one pass and priority; keeps a step at milliseconds
 
-UNDECIDED_WAIT: Final = timedelta(
-    minutes=1
-)  # so that doubts nobody can decide yet do not crowd out the others
-
-# A doubt is looked at at once, for transports that can be asked; the others are left as they are, for a query.
-_LOOK_AT_ONCE: Final = dict.fromkeys(Priority, timedelta(0))
+# So that doubts nobody can decide yet do not crowd out the others.
+UNDECIDED_WAIT: Final = timedelta(minutes=1)
 
 Summary = Counter[str]
 
 
 def sweep(*, transports: Transports, now: datetime) -> Summary:
-    """One pass over the deliveries; how many of them each part moved."""
-    done = Counter(
-        expired=transitions.move(passes.expired(now=now, limit=CHUNK), now=now),
-        leases_ended=transitions.move(_leases_ended(now=now), now=now),
-        decided=transitions.move(_decided(transports, now=now), now=now),
-        released=transitions.move(_releasable(now=now), now=now),
-        due=transitions.move(passes.due(now=now, limit=CHUNK), now=now),
-    )
+    """One pass over the deliveries; how many of them each part moved. A part that fails does not stop the others."""
+    done: Summary = Counter()
+    for name, part in _PARTS.items():
+        try:
+            done[name] = part(transports, now)
+        except Exception:
+            log.exception("emails.sweep.failed", part=name)
     for priority in passes.priorities_with_work():
         ring(priority.queue)
     Pulse.objects.update_or_create(name="sweep", defaults={"at": now})
     return +done
 
 
-def _leases_ended(*, now: datetime) -> list[Move]:
-    return passes.leases_ended(now=now, limit=CHUNK, wait=_LOOK_AT_ONCE)
+def _expire(_transports: Transports, now: datetime) -> int:
+    return transitions.move(passes.expired(now=now, limit=CHUNK), now=now)
 
 
-def _decided(transports: Transports, *, now: datetime) -> list[Move]:
+def _end_leases(_transports: Transports, now: datetime) -> int:
+    return transitions.move(passes.leases_ended(now=now, limit=CHUNK), now=now)
+
+
+def _decide_doubts(transports: Transports, now: datetime) -> int:
     found = passes.doubts(now=now, limit=CHUNK)
     moves = doubt.decide(found, transports=transports, now=now)
     settled = {move.delivery_id for move in moves}
     undecided = [one.delivery_id for one in found if one.delivery_id not in settled]
     passes.look_again(undecided, at=now + UNDECIDED_WAIT)
-    return moves
+    return transitions.move(moves, now=now)
 
 
-def _releasable(*, now: datetime) -> list[Move]:
-    return [*passes.releasable(now=now, limit=CHUNK), *quota.releasable(now=now, limit=CHUNK)]
+def _release(_transports: Transports, now: datetime) -> int:
+    return transitions.move(passes.releasable(now=now, limit=CHUNK), now=now)
+
+
+def _release_by_quota(_transports: Transports, now: datetime) -> int:
+    return quota.release(now=now, limit=CHUNK)
+
+
+def _promote(_transports: Transports, now: datetime) -> int:
+    return transitions.move(passes.due(now=now, limit=CHUNK), now=now)
+
+
+_PARTS: Final[dict[str, Callable[[Transports, datetime], int]]] = {
+    "expired": _expire,
+    "leases_ended": _end_leases,
+    "decided": _decide_doubts,
+    "released": _release,
+    "released_by_quota": _release_by_quota,
+    "due": _promote,
+}

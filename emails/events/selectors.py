@@ -12,7 +12,7 @@ from django.db.models.lookups import Exact
 from emails.events.models import Event
 from emails.events.payloads import Header, ToldEvent
 from emails.messages import content as contents
-from emails.messages.content import ContentGone
+from emails.messages.content import Content
 from emails.messages.models import Message
 from emails.messages.wire import message_id as message_id_of
 from mailgrid.core.errors import InvalidParameter, NotFound
@@ -158,7 +158,7 @@ def _headers(message_ids: set[UUID]) -> dict[UUID, tuple[Header, ...]]:
     if not message_ids:
         return {}
     loaded = contents.load(message_ids)
-    return {pk: content.headers for pk, content in loaded.items() if not isinstance(content, ContentGone)}
+    return {pk: content.headers for pk, content in loaded.items() if isinstance(content, Content)}
 
 
 def _told(row: Event, headers: Sequence[Header]) -> ToldEvent:

@@ -1,7 +1,8 @@
 """Work off stored notifications: read, verify, apply. Any number of workers; a notification may be worked off twice."""
 
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
@@ -16,10 +17,12 @@ from emails.feedback.facts import Fact
 from emails.feedback.ses import UnreadablePayload, facts
 from emails.transports.models import Transport
 from mailgrid.core import metrics, work
+from mailgrid.core.bells import EVENTS, ring
 from mailgrid.core.logging import get_logger
 
 log = get_logger(__name__)
 
+DRAIN_SECONDS: Final = 2.0  # then the other queues of the same worker get their turn
 CHUNK: Final = 200
 LEASE_SECONDS: Final = 60
 RETRY: Final = timedelta(seconds=30)
@@ -40,10 +43,15 @@ class Envelopes(Protocol):
         ...
 
 
-def ingest(*, envelopes: Envelopes, now: datetime) -> Summary:
-    """Work off due notifications until there are none; how many ended how."""
+def ingest(*, envelopes: Envelopes, clock: Callable[[], datetime]) -> Summary:
+    """Work off due notifications until there are none, or for two seconds; how many ended how.
+
+    `clock` is read for each batch: a lease counts from when its batch was claimed.
+    """
     total: Summary = Counter()
-    while True:
+    until = time.monotonic() + DRAIN_SECONDS
+    while time.monotonic() < until:
+        now = clock()
         batch = work.claim(
             Notification.objects.filter(state__in=["pending", "processing"]).select_related("transport"),
             now=now,
@@ -53,6 +61,8 @@ def ingest(*, envelopes: Envelopes, now: datetime) -> Summary:
         if not batch:
             return total
         total += _work_off(batch, envelopes, now=now)
+    ring(EVENTS)
+    return total
 
 
 def release_all(*, now: datetime) -> int:

@@ -23,6 +23,7 @@ from emails.messages.moves import AttemptOutcome, AttemptResult, Move, SettledBy
 from emails.messages.queue import feedback as rows
 from emails.messages.queue import settling
 from emails.suppressions.services import NewSuppression, suppress
+from emails.transports.models import SANDBOX_ID
 from mailgrid.core import metrics
 from mailgrid.core.vocabulary import Status
 
@@ -168,7 +169,7 @@ def _event(target: Target, status: str) -> NewEvent:
         recipient_id=recipient.pk,
         type=consequences.EVENT_TYPES[fact.kind],
         status=status,
-        source="ses",
+        source="sandbox" if target.delivery.transport_id == SANDBOX_ID else "ses",
         data=consequences.own_data(fact),
         occurred_at=fact.occurred_at,
         dedupe_key=_dedupe_key(target),

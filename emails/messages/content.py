@@ -123,13 +123,13 @@ def _payload(row: MessageContent) -> bytes | str:
         raise ContentGone(str(error)) from error
 
 
-def load(message_ids: Iterable[UUID]) -> Mapping[UUID, Content | ContentGone]:
+def load(message_ids: Iterable[UUID]) -> Mapping[UUID, Content | Exception]:
     """The contents of many messages in one query; what cannot be read stands there as its error."""
-    found: dict[UUID, Content | ContentGone] = {}
+    found: dict[UUID, Content | Exception] = {}
     for row in MessageContent.objects.filter(pk__in=message_ids):
         try:
             found[row.message_id] = read(row)
-        except ContentGone as error:
+        except Exception as error:  # noqa: BLE001 - one row must not take its neighbours along
             found[row.message_id] = error
     return found
 

@@ -21,7 +21,7 @@ from emails.submission.body import (
 )
 from emails.submission.preflight import Preflight, preflight
 from emails.submission.request import InvalidFrom, SubmitRequest
-from emails.submission.services import Accepted, Submitted, submit
+from emails.submission.services import Accepted, Plan, Submitted, plan, store
 from mailgrid.core.errors import FieldError, Invalid, MailgridError
 from mailgrid.core.ids import parse_uuid
 from mailgrid.core.vocabulary import Source, Status
@@ -43,10 +43,13 @@ class SendEndpoint(Endpoint):
 
         return self.once(
             route,
-            prepare=lambda: self.read(body).as_request(source=Source.API),
-            work=lambda wanted: _sent(submit(requests=[wanted], caller=self.caller, now=self.request_time)),
+            prepare=lambda: self._planned(self.read(body).as_request(source=Source.API)),
+            work=lambda planned: _sent(store(planned, now=self.request_time)),
             dedupe=self.dedupes,
         )
+
+    def _planned(self, wanted: SubmitRequest) -> Plan:
+        return plan(requests=[wanted], caller=self.caller, now=self.request_time)
 
     @property
     def dedupes(self) -> bool:
@@ -95,12 +98,18 @@ class EmailBatch(SendEndpoint):
         if mode not in {"strict", "permissive"}:
             raise Invalid("x-batch-validation must be strict or permissive.")
 
-        def work(candidates: Sequence[SubmitRequest | MailgridError]) -> dict[str, Any]:
-            strict = mode == "strict"
-            now = self.request_time
-            return _batch(submit(requests=candidates, caller=self.caller, now=now, batch=True, strict=strict))
-
-        return self.once("POST /emails/batch", prepare=self._candidates, work=work, dedupe=self.dedupes)
+        return self.once(
+            "POST /emails/batch",
+            prepare=lambda: plan(
+                requests=self._candidates(),
+                caller=self.caller,
+                now=self.request_time,
+                batch=True,
+                strict=mode == "strict",
+            ),
+            work=lambda planned: _batch(store(planned, now=self.request_time)),
+            dedupe=self.dedupes,
+        )
 
     def _candidates(self) -> Sequence[SubmitRequest | MailgridError]:
         items = self.json()
@@ -199,11 +208,8 @@ class RetryEmail(Endpoint):
 
         return self.once(
             f"POST /emails/{again}/retry",
-            prepare=lambda: None,
-            work=lambda _: {
-                **_sent(verbs.send_again(message_id=again, caller=self.caller, now=self.request_time)),
-                "retry_of": again,
-            },
+            prepare=lambda: verbs.plan_again(message_id=again, caller=self.caller, now=self.request_time),
+            work=lambda planned: {**_sent(store(planned, now=self.request_time)), "retry_of": again},
         )
 
 

@@ -54,8 +54,8 @@ def _checked(check: Callable[..., Any], *names: str) -> AfterValidator:
         except HeaderRefused as error:
             raise PydanticCustomError(
                 error.code,
-                "{field}: {reason}",
-                {"field": error.name, "reason": str(error)},
+                "{reason}",
+                {"reason": str(error)},
             ) from None
 
     return AfterValidator(validate)

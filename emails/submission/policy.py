@@ -19,6 +19,7 @@ from mailgrid.core.addresses import Mailbox, parse_mailbox
 from mailgrid.core.bells import Priority
 from mailgrid.core.callers import Caller
 from mailgrid.core.errors import Forbidden, Invalid
+from tenants.domains.selectors import verified_names
 from tenants.tenancy.selectors import tenant_facts
 
 MAX_AHEAD: Final = timedelta(days=365)
@@ -92,7 +93,9 @@ class Desk:
         sender = request.sender or next(iter(_optional(stream.default_from)), None)
         if sender is None:
             raise InvalidFrom("from is missing, and the stream has no default_from.")
-        if sender.domain not in self._lanes.domains:
+        if sender.domain not in self._lanes.domains and sender.domain not in verified_names(
+            self.caller.tenant_id
+        ):
             raise InvalidFrom(f"The domain {sender.domain} is not verified for this tenant.")
         allowed = self.caller.allowed_domains
         if allowed is not None and sender.domain not in allowed:

@@ -62,7 +62,18 @@ class Submitted:
 Candidate = SubmitRequest | MailgridError
 
 
-def submit(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Messages judged and rendered, their bytes in the blob store: everything that needs no transaction is done."""
+
+    desk: Desk
+    decided: tuple[tuple[int, Decision, Content], ...]
+    refused: tuple[tuple[int, MailgridError], ...]
+    batch_id: UUID | None
+    retry_of: UUID | None
+
+
+def plan(
     *,
     requests: Sequence[Candidate],
     caller: Caller,
@@ -70,33 +81,38 @@ def submit(
     batch: bool = False,
     strict: bool = True,
     retry_of: UUID | None = None,
-) -> Submitted:
-    """Judge and store messages in one transaction. A candidate that is already an error is passed on as refused.
+) -> Plan:
+    """Judge messages and make their content durable. A candidate that is already an error is passed on as refused.
 
-    With `strict` one refused message refuses all. Raises that, and what refuses the request as a whole: rate limits,
-    quotas.
+    With `strict` one refused message refuses all, and its error is raised.
     """
     desk = Desk(caller, now=now)
     decided, refused = _judge(desk, requests)
     if strict and refused:
         raise _whole_refusal(refused, batch=batch)
-    reasons = suppression_reasons([decision for _, decision in decided], caller, now=now)
-    batch_id = uuid7() if batch else None
-    with _allowance(desk, [decision for _, decision in decided], reasons) as over_quota:
+    return Plan(
+        desk=desk,
+        decided=tuple((index, decision, _content(desk, decision)) for index, decision in decided),
+        refused=tuple(refused),
+        batch_id=uuid7() if batch else None,
+        retry_of=retry_of,
+    )
+
+
+def store(planned: Plan, *, now: datetime) -> Submitted:
+    """Accept: in one transaction, or in that of the caller. Raises rate limits and quotas, and then stores nothing."""
+    desk, decisions = planned.desk, [decision for _, decision, _ in planned.decided]
+    reasons = suppression_reasons(decisions, desk.caller, now=now)
+    with _allowance(desk, decisions, reasons) as over_quota:
         messages = [
-            (
-                index,
-                _message(
-                    desk, decision, reasons, over_quota=over_quota, batch_id=batch_id, retry_of=retry_of
-                ),
-            )
-            for index, decision in decided
+            (index, _message(planned, decision, content, reasons, over_quota=over_quota))
+            for index, decision, content in planned.decided
         ]
         _store([message for _, message in messages], now=now)
     return Submitted(
         accepted=tuple(_accepted(index, message) for index, message in messages),
-        refused=tuple(refused),
-        batch_id=batch_id,
+        refused=planned.refused,
+        batch_id=planned.batch_id,
     )
 
 
@@ -187,14 +203,14 @@ def suppression_reasons(
 
 
 def _message(
-    desk: Desk,
+    planned: Plan,
     decision: Decision,
-    reasons: dict[tuple[UUID, str], str],
+    content: Content,
+    reasons: Mapping[tuple[UUID, str], str],
     *,
     over_quota: bool,
-    batch_id: UUID | None,
-    retry_of: UUID | None,
 ) -> NewMessage:
+    desk = planned.desk
     request, stream = decision.request, decision.stream
     recipients = tuple(
         NewRecipient(
@@ -219,13 +235,13 @@ def _message(
         sender=decision.sender,
         reply_to=decision.reply_to,
         recipients=recipients,
-        content=_content(desk, decision),
+        content=content,
         tags=request.tags,
         metadata=request.metadata,
         size=decision.size,
         key_id=desk.caller.key_id,
-        batch_id=batch_id,
-        retry_of=retry_of,
+        batch_id=planned.batch_id,
+        retry_of=planned.retry_of,
         request_id=desk.caller.request_id,
         scheduled_at=decision.scheduled_at,
         due_at=decision.due_at,

@@ -11,14 +11,14 @@ from emails.composition.envelope import Attachment
 from emails.events import transitions
 from emails.events.services import NewEvent, record
 from emails.messages import content as contents
-from emails.messages.content import ContentGone
+from emails.messages.content import Content, ContentGone
 from emails.messages.lifecycle import RETRYABLE, WAITING, Input
 from emails.messages.models import Delivery, Message, Recipient
 from emails.messages.queue import passes
 from emails.messages.selectors import get_message, recipients_of
 from emails.submission.policy import MAX_AHEAD, PAST_IS_NOW
 from emails.submission.request import SubmitRequest
-from emails.submission.services import Submitted, submit
+from emails.submission.services import Plan, plan
 from mailgrid.core.addresses import Mailbox, parse_mailbox
 from mailgrid.core.bells import Priority, ring
 from mailgrid.core.callers import Caller
@@ -85,8 +85,8 @@ def _rescheduled(message: Message, recipient: Recipient, due_at: datetime, now: 
     )
 
 
-def send_again(*, message_id: str, caller: Caller, now: datetime) -> Submitted:
-    """A new message (`retry_of`) to the recipients that were not sent; raises `Conflict` when there are none."""
+def plan_again(*, message_id: str, caller: Caller, now: datetime) -> Plan:
+    """Plan a new message (`retry_of`) to the recipients that were not sent; raises `Conflict` when there are none."""
     message = get_message(message_id)
     unsent = [one for one in recipients_of(message) if one.rank and Status(one.status) in RETRYABLE]
     if not unsent:
@@ -95,12 +95,12 @@ def send_again(*, message_id: str, caller: Caller, now: datetime) -> Submitted:
         request = _same_again(message, unsent)
     except ContentGone:
         raise Conflict("The content of this email is gone.") from None
-    return submit(requests=[request], caller=caller, now=now, retry_of=message.pk)
+    return plan(requests=[request], caller=caller, now=now, retry_of=message.pk)
 
 
 def _same_again(message: Message, recipients: Iterable[Recipient]) -> SubmitRequest:
     content = contents.load([message.pk]).get(message.pk)
-    if content is None or isinstance(content, ContentGone):
+    if not isinstance(content, Content):
         raise ContentGone("erased")
     by_kind: dict[str, list[Mailbox]] = {"to": [], "cc": [], "bcc": []}
     for one in recipients:

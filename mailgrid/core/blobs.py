@@ -32,13 +32,14 @@ class DurableFileStorage(FileSystemStorage):
             file.flush()
             os.fsync(file.fileno())
         scratch.replace(target)
-        for folder in (target.parent, target.parent.parent):
-            _fsync_folder(folder)
+        _fsync_folders(target)
         return name
 
     def touch(self, name: str) -> None:
         """Say that the bytes are wanted; raises FileNotFoundError when they are gone."""
-        os.utime(self.path(name))
+        path = Path(self.path(name))
+        os.utime(path)
+        _fsync_folders(path)  # whoever stored it a moment ago may not have come so far
 
     def discard_untouched(self, name: str, *, since: float) -> bool:
         """Delete bytes nobody wanted since then (seconds of the epoch), even while somebody is about to want them.
@@ -48,6 +49,8 @@ class DurableFileStorage(FileSystemStorage):
         path = Path(self.path(name))
         aside = path.with_name(f".{path.name}.discarded")
         try:
+            if path.stat().st_mtime >= since:  # wanted: it stays where readers look
+                return False
             path.rename(aside)
         except FileNotFoundError:
             return False
@@ -56,6 +59,12 @@ class DurableFileStorage(FileSystemStorage):
             return False
         aside.unlink()
         return True
+
+
+def _fsync_folders(target: Path) -> None:
+    """The folder of a blob, its tenant's, and the store's own: each holds the name of the next."""
+    for folder in list(target.parents)[:3]:
+        _fsync_folder(folder)
 
 
 def _fsync_folder(folder: Path) -> None:
@@ -77,7 +86,9 @@ def put(tenant_id: UUID, content: bytes) -> str:
     try:
         _store().touch(reference)
     except FileNotFoundError:
-        _store().save(reference, ContentFile(content))
+        _store()._save(
+            reference, ContentFile(content)
+        )  # equal name, equal bytes: no other name is looked for
     return reference
 
 

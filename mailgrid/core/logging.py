@@ -44,6 +44,7 @@ def configure(*, level: str, form: str) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": level.upper()},
         "loggers": {
             "django.request": {"level": "ERROR"},
+            "django.security.DisallowedHost": {"level": "CRITICAL"},  # every scanner sends some
             "django.server": {"level": "ERROR"},
             # waitress warns for every request that waits for a thread: that is what its queue is for.
             "waitress.queue": {"level": "ERROR"},

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 from django.urls import resolve
+from django.utils.cache import patch_vary_headers
 from structlog.contextvars import bound_contextvars
 
 from mailgrid.http.errors import answer_error
@@ -42,6 +43,8 @@ class RequestMiddleware:
             return HttpResponse(b"{}", content_type="application/json")
         response = _call_view(request)
         response["X-Content-Type-Options"] = "nosniff"
+        if isinstance(response, HttpResponse):  # without a length the server has to close the connection
+            response.headers.setdefault("Content-Length", str(len(response.content)))
         return response
 
 
@@ -64,6 +67,6 @@ def _allow_origin(response: HttpResponseBase, origin: str) -> None:
     )
     response["Access-Control-Allow-Methods"] = "GET, POST, PATCH, PUT, DELETE"
     response["Access-Control-Expose-Headers"] = (
-        "X-Request-Id, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset"
+        "X-Request-Id, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Idempotent-Replayed"
     )
-    response["Vary"] = "Origin"
+    patch_vary_headers(response, ("Origin",))

@@ -219,6 +219,7 @@ def _sentence(code: str, message: str) -> str:
     return {
         "unknown_field": "This field is not known here.",
         "missing_required_field": "This field is required.",
+        "out_of_range": message.replace(" after validation, not 0", ""),
     }.get(code, message)
 
 

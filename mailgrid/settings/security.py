@@ -32,4 +32,6 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
+LOGIN_REDIRECT_URL = "/admin/"
+
 RATE_LIMITER = "mailgrid.core.ratelimit.LocalBuckets"

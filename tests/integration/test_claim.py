@@ -478,11 +478,11 @@ FINDS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: claiming.pick(priority=HIGH, transport_id=SANDBOX_ID, after_tenant=UUID(int=5), limit=50),
         "emails_delivery_queued",
     ),
-    "a suspect": (lambda: claiming.pick_suspect(HIGH), "emails_delivery_suspect"),
+    "a suspect": (lambda: claiming.pick_suspect(HIGH, [SANDBOX_ID]), "emails_delivery_suspect"),
     "work": (passes.priorities_with_work, "emails_delivery_queued"),
     "what is due": (lambda: passes.due(now=NOW, limit=5), "emails_delivery_waiting"),
     "ended leases": (
-        lambda: passes.leases_ended(now=NOW, limit=5, wait=dict.fromkeys(Priority, timedelta(0))),
+        lambda: passes.leases_ended(now=NOW, limit=5),
         "emails_delivery_leased",
     ),
     "doubts": (lambda: passes.doubts(now=NOW, limit=5), "emails_delivery_leased"),

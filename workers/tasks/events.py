@@ -15,4 +15,4 @@ def ingest(**_newer: Any) -> dict[str, int]:
     """Work off stored notifications; how many ended how."""
     held = holdings()
     held.looked_at(bells.EVENTS)
-    return dict(ingest_due(envelopes=held.envelopes, now=now()))
+    return dict(ingest_due(envelopes=held.envelopes, clock=now))

@@ -5,6 +5,7 @@ from typing import Any
 from celery import shared_task
 
 from emails.delivery.sweep import sweep as sweep_deliveries
+from mailgrid.core import bells
 from mailgrid.core.clock import now
 from workers import housekeeping
 from workers.process import holdings
@@ -13,7 +14,9 @@ from workers.process import holdings
 @shared_task(name="workers.tasks.maintenance.sweep")
 def sweep(**_newer: Any) -> dict[str, int]:
     """What time does to mail: promote, expire, settle doubts, ring."""
-    return dict(sweep_deliveries(transports=holdings().transports, now=now()))
+    held = holdings()
+    held.looked_at(bells.MAINTENANCE)
+    return dict(sweep_deliveries(transports=held.transports, now=now()))
 
 
 @shared_task(name="workers.tasks.maintenance.collect_garbage")

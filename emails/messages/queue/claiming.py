@@ -1,7 +1,7 @@
 """The claim: which lanes have work, a fair batch of one lane, and its way to `sending` with the attempts journalled."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -110,7 +110,8 @@ _FAIR_BATCH = {
 
 _SUSPECT = f"""
 SELECT {_COLUMNS} FROM emails_delivery d {_FACTS}
- WHERE d.state = 'queued' AND d.suspect AND d.priority = %s ORDER BY d.due_at LIMIT 1"""
+ WHERE d.state = 'queued' AND d.suspect AND d.priority = %s AND d.transport_id IN ({{transports}})
+ ORDER BY d.due_at LIMIT 1"""
 _LOCK = {"sqlite": "", "postgresql": " FOR UPDATE OF d SKIP LOCKED"}
 
 
@@ -142,10 +143,12 @@ def _left_over(priority: Priority, transport_id: UUID, limit: int, picked: Seque
     return [row for row in more if row.delivery_id not in known][: limit - len(picked)]
 
 
-def pick_suspect(priority: Priority) -> list[Picked]:
-    """At most one delivery that may have ended its process before; it is claimed alone."""
+def pick_suspect(priority: Priority, transport_ids: Collection[UUID]) -> list[Picked]:
+    """At most one delivery of these transports that may have ended its process before; it is claimed alone."""
+    transports = adapted(Delivery, "id", transport_ids)
+    sql = _SUSPECT.format(transports=holes(transports)) + _LOCK[connection.vendor]
     with connection.cursor() as cursor:
-        cursor.execute(_SUSPECT + _LOCK[connection.vendor], [int(priority)])
+        cursor.execute(sql, [int(priority), *transports])
         return [_picked(row) for row in cursor.fetchall()]
 
 
@@ -210,6 +213,12 @@ def pending_recipients(delivery_ids: Sequence[UUID]) -> list[PendingRecipient]:
             )
             for id_, delivery_id, kind, address, name in cursor.fetchall()
         ]
+
+
+def cancel_requested(delivery_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of these deliveries that their tenant wants stopped."""
+    rows = Delivery.across_tenants.filter(pk__in=delivery_ids, cancel_requested=True)
+    return set(rows.values_list("pk", flat=True))
 
 
 def journal(picked: Sequence[Picked], *, now: datetime) -> None:

@@ -3,7 +3,7 @@
 Each of these crosses tenants by design. They only read; a move that somebody else made first changes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -63,14 +63,13 @@ def due(*, now: datetime, limit: int) -> list[Move]:
 _LEASED: Final = in_states(Status.SENDING, Status.IN_DOUBT)
 
 
-def leases_ended(*, now: datetime, limit: int, wait: Mapping[Priority, timedelta]) -> list[Move]:
-    """Claimed rows whose worker is gone: in doubt, and suspect; asked or awaited `wait` from now.
+def leases_ended(*, now: datetime, limit: int) -> list[Move]:
+    """Claimed rows whose worker is gone: in doubt, due for a decision at once, and suspect.
 
     Only a crash while alone (already suspect) counts, because a process takes up to 49 innocent ones with it.
     """
     claimed = Delivery.across_tenants.filter(_LEASED, state=Status.SENDING)
     over = claimed.filter(lease_until__lt=now).order_by("lease_until")
-    columns = (*_COLUMNS, "priority")
     return [
         Move(
             delivery_id=id_,
@@ -80,14 +79,14 @@ def leases_ended(*, now: datetime, limit: int, wait: Mapping[Priority, timedelta
             fence=fence,
             source=Status.SENDING,
             input=Input.LOST,
-            due_at=now + wait[Priority(priority)],
+            due_at=now,
             suspect=True,
             crashes=crashes + int(suspect),
             attempt=AttemptResult(outcome=AttemptOutcome.IN_DOUBT, error_code="lease_ended"),
         )
-        for id_, message_id, tenant_id, test, fence, _, suspect, crashes, priority in over.values_list(
-            *columns
-        )[:limit]
+        for id_, message_id, tenant_id, test, fence, _, suspect, crashes in over.values_list(*_COLUMNS)[
+            :limit
+        ]
     ]
 
 

@@ -183,7 +183,7 @@ def test_mail_over_the_quota_that_is_let_go_still_waits_for_its_time(send, work,
     rows = [*send(scheduled_at="in 1 hour"), *send()]
     Delivery.across_tenants.update(state="held", hold_reason="quota")
     Message.across_tenants.update(status="held")
-    assert work.sweep()["released"] == 2
+    assert work.sweep()["released_by_quota"] == 2
     assert [Delivery.across_tenants.get(pk=row.pk).state for row in rows] == ["scheduled", "queued"]
 
 
