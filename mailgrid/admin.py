@@ -10,8 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from unfold.sites import UnfoldAdminSite
 
+from mailgrid.core.ratelimit import Grant, limiter
 from tenants.keys.sources import client_ip
 
+FAILURES_PER_MINUTE: Final = 10  # log-ins, of one address
 View = Callable[..., HttpResponse]
 
 
@@ -19,6 +21,18 @@ class OperatorSite(UnfoldAdminSite):  # type: ignore[misc]
     """For people who run the installation (`is_staff`)."""
 
     index_title = "Overview"
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """The log-in page; an address that failed too often within a minute has to wait."""
+        failures = f"failed-log-ins:{client_ip(request.META)}"
+        if request.method == "POST" and _bucket(failures, tokens=0).remaining < 1:
+            return HttpResponse(
+                "Too many failed log-ins. Try again in a minute.", status=429, headers={"Retry-After": "60"}
+            )
+        response: HttpResponse = super().login(request, extra_context)
+        if request.method == "POST" and response.status_code == 200:  # success redirects
+            _bucket(failures, tokens=1)
+        return response
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Every page knows where its operator sits, for the audit trail: `request.client_ip`."""
@@ -29,6 +43,10 @@ class OperatorSite(UnfoldAdminSite):  # type: ignore[misc]
             return inner(request, *args, **kwargs)
 
         return update_wrapper(located, inner)
+
+
+def _bucket(name: str, *, tokens: int) -> Grant:
+    return limiter().take(name, tokens=tokens, rate=FAILURES_PER_MINUTE / 60, burst=FAILURES_PER_MINUTE)
 
 
 class OperatorConsoleConfig(AdminConfig):

@@ -13,7 +13,7 @@ from mailgrid.core.work import DueWork
 class Message(TenantRow):
     """One accepted request. Its recipients are the truth; `status` is a projection of them for lists and filters.
 
-    `sender`, `to`, `cc`, `bcc` and `reply_to` are kept as RFC 5322 text for reading back.
+    `sender`, `to`, `cc`, `bcc` and `reply_to` are kept as people write them, for reading back.
     """
 
     has_modes = True

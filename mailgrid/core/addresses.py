@@ -68,6 +68,15 @@ class Mailbox:
             raise InvalidAddress("The display name contains a control character.")
         return f"{_written_name(self.name)} <{self.address}>"
 
+    def readable(self) -> str:
+        """The mailbox as people write it, the name in its own letters; `parse_mailbox` reads it back."""
+        if not self.name or "=?" in self.name:  # what looks encoded would be decoded
+            return self.formatted()
+        if not _NAME_SYNTAX.search(self.name):
+            return f"{self.name} <{self.address}>"
+        escaped = self.name.replace("\\", r"\\").replace('"', r"\"")
+        return f'"{escaped}" <{self.address}>'
+
 
 def parse_mailbox(text: str) -> Mailbox:
     """Read `a@b` or `Name <a@b>`. Raises InvalidAddress; the name's encoded words are decoded first."""

@@ -490,3 +490,21 @@ def test_the_schedule_is_edited_as_rows(console: Client, db: None) -> None:
     task.refresh_from_db()
     assert task.task == "workers.tasks.maintenance.sweep"
     assert console.post(page(PeriodicTask, "delete", task.pk), {"post": "yes"}).status_code == 302
+
+
+def test_guessing_passwords_is_slowed_down_and_others_are_not(db) -> None:
+    create_operator(username="root", password="a long pass phrase")
+    guesser, owner = Client(REMOTE_ADDR="192.0.2.7"), Client(REMOTE_ADDR="192.0.2.8")
+    wrong = {"username": "root", "password": "guess"}
+    assert [guesser.post("/admin/login/", wrong).status_code for _ in range(12)] == [200] * 10 + [429] * 2
+    assert guesser.post("/admin/login/", {**wrong, "password": "a long pass phrase"}).status_code == 429
+    assert owner.post("/admin/login/", {**wrong, "password": "a long pass phrase"}).status_code == 302
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example", "/\\evil.example"])
+def test_the_log_in_never_leads_away(db, target: str) -> None:
+    create_operator(username="root", password="a long pass phrase")
+    answer = Client().post(
+        f"/admin/login/?next={target}", {"username": "root", "password": "a long pass phrase", "next": target}
+    )
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")

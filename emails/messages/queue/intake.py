@@ -61,8 +61,8 @@ class NewMessage:
     expires_at: datetime
 
     def texts(self, kind: str) -> list[str]:
-        """The addresses of one kind as RFC 5322 text."""
-        return [str(recipient.mailbox) for recipient in self.recipients if recipient.kind == kind]
+        """The addresses of one kind as people write them."""
+        return [recipient.mailbox.readable() for recipient in self.recipients if recipient.kind == kind]
 
 
 def store(messages: Sequence[NewMessage], *, now: datetime) -> None:
@@ -114,11 +114,11 @@ def _message(new: NewMessage, now: datetime) -> tuple[Any, ...]:
         new.state.value,
         False,
         False,
-        str(new.sender),
+        new.sender.readable(),
         new.texts("to"),
         new.texts("cc"),
         new.texts("bcc"),
-        [str(mailbox) for mailbox in new.reply_to],
+        [mailbox.readable() for mailbox in new.reply_to],
         "" if new.sensitive else new.content.subject,
         new.tags,
         new.metadata,

@@ -240,3 +240,26 @@ def test_words_that_never_end_are_read_in_linear_time() -> None:
     """Quadratic, this took seconds."""
     text = "=?utf-8?q?x" * 20_000
     assert decode_words(f"?={text}") == f"?={text}"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("", "joerg@example.com"),
+        ("Jörg", "Jörg <joerg@example.com>"),
+        ("Müller, Jörg", '"Müller, Jörg" <joerg@example.com>'),
+        ('the "boss" \\', '"the \\"boss\\" \\\\" <joerg@example.com>'),
+    ],
+)
+def test_people_read_a_name_in_its_own_letters(name: str, text: str) -> None:
+    mailbox = Mailbox(address="joerg@example.com", name=name)
+    assert mailbox.readable() == text
+    assert parse_mailbox(text) == mailbox
+
+
+@given(
+    st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("Cc", "Zl", "Zp", "Cs")), max_size=60)
+)
+def test_what_people_read_is_read_back(name: str) -> None:
+    mailbox = Mailbox(address="a@example.com", name=name.strip(" "))
+    assert parse_mailbox(mailbox.readable()) == mailbox
