@@ -19,9 +19,10 @@ from emails.submission.body import (
     ScheduleBody,
     SendBody,
 )
+from emails.submission.planning import Plan, plan
 from emails.submission.preflight import Preflight, preflight
 from emails.submission.request import InvalidFrom, SubmitRequest
-from emails.submission.services import Accepted, Plan, Submitted, plan, store
+from emails.submission.services import Accepted, Submitted, store
 from mailgrid.core.errors import FieldError, Invalid, MailgridError
 from mailgrid.core.ids import parse_uuid
 from mailgrid.core.vocabulary import Source, Status

@@ -1,4 +1,4 @@
-"""Accept: judge, store, ring. When `submit` returns, the messages are durable; it never sends."""
+"""Accept what was planned: suppressions, allowance, rows, then ring. When `store` returns the messages are durable."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,23 +9,21 @@ from uuid import UUID
 
 from django.db import transaction
 
-from emails.composition import plaintext
 from emails.events.services import NewEvent, record
 from emails.events.transitions import suppression_data
-from emails.messages import content as contents
 from emails.messages.content import Content
 from emails.messages.lifecycle import EVENT_OF
 from emails.messages.queue import intake
 from emails.messages.queue.intake import NewMessage, NewRecipient
 from emails.sandbox import simulator
+from emails.submission.planning import Plan
 from emails.submission.policy import Decision, Desk
-from emails.submission.request import SubmitRequest
 from emails.suppressions.selectors import which_are_suppressed
 from emails.transports.models import Transport
 from mailgrid.core import metrics
 from mailgrid.core.bells import Priority, ring
 from mailgrid.core.callers import Caller
-from mailgrid.core.errors import FieldError, Invalid, MailgridError
+from mailgrid.core.errors import MailgridError
 from mailgrid.core.ids import uuid7
 from mailgrid.core.vocabulary import HoldReason, Status, SuppressedReason
 from tenants.quotas.services import (
@@ -59,46 +57,6 @@ class Submitted:
     batch_id: UUID | None
 
 
-Candidate = SubmitRequest | MailgridError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """Messages judged and rendered, their bytes in the blob store: everything that needs no transaction is done."""
-
-    desk: Desk
-    decided: tuple[tuple[int, Decision, Content], ...]
-    refused: tuple[tuple[int, MailgridError], ...]
-    batch_id: UUID | None
-    retry_of: UUID | None
-
-
-def plan(
-    *,
-    requests: Sequence[Candidate],
-    caller: Caller,
-    now: datetime,
-    batch: bool = False,
-    strict: bool = True,
-    retry_of: UUID | None = None,
-) -> Plan:
-    """Judge messages and make their content durable. A candidate that is already an error is passed on as refused.
-
-    With `strict` one refused message refuses all, and its error is raised.
-    """
-    desk = Desk(caller, now=now)
-    decided, refused = _judge(desk, requests)
-    if strict and refused:
-        raise _whole_refusal(refused, batch=batch)
-    return Plan(
-        desk=desk,
-        decided=tuple((index, decision, _content(desk, decision)) for index, decision in decided),
-        refused=tuple(refused),
-        batch_id=uuid7() if batch else None,
-        retry_of=retry_of,
-    )
-
-
 def store(planned: Plan, *, now: datetime) -> Submitted:
     """Accept: in one transaction, or in that of the caller. Raises rate limits and quotas, and then stores nothing."""
     desk, decisions = planned.desk, [decision for _, decision, _ in planned.decided]
@@ -114,33 +72,6 @@ def store(planned: Plan, *, now: datetime) -> Submitted:
         refused=planned.refused,
         batch_id=planned.batch_id,
     )
-
-
-def _judge(
-    desk: Desk, requests: Sequence[Candidate]
-) -> tuple[list[tuple[int, Decision]], list[tuple[int, MailgridError]]]:
-    decided, refused = [], []
-    for index, request in enumerate(requests):
-        if isinstance(request, MailgridError):
-            refused.append((index, request))
-            continue
-        try:
-            decided.append((index, desk.decide(request)))
-        except MailgridError as error:
-            refused.append((index, error))
-    return decided, refused
-
-
-def _whole_refusal(refused: Sequence[tuple[int, MailgridError]], *, batch: bool) -> MailgridError:
-    """The error of the only message; for a batch one error that names every wrong item."""
-    if not batch:
-        return refused[0][1]
-    items = [
-        FieldError(f"[{index}]{'.' if item.field else ''}{item.field}", item.code, item.message)
-        for index, error in refused
-        for item in error.errors or [FieldError("", error.name, error.message)]
-    ]
-    return Invalid(f"{items[0].field}: {items[0].message}", errors=items[:100])
 
 
 @contextmanager
@@ -263,30 +194,6 @@ def _first_state(
     if decision.stream.paused:
         return Status.HELD, HoldReason.STREAM_PAUSED
     return Status.QUEUED, ""
-
-
-def _content(desk: Desk, decision: Decision) -> Content:
-    request = decision.request
-    text = request.text
-    if text is None and request.html is not None:
-        text = plaintext.from_html(request.html)
-    return Content(
-        subject=request.subject,
-        html=request.html,
-        text=text or None,
-        headers=request.headers,
-        attachments=tuple(
-            contents.store_attachment(
-                tenant_id=desk.caller.tenant_id,
-                filename=file.filename,
-                content_type=file.content_type,
-                content_id=file.content_id,
-                content=file.content,
-                sensitive=decision.stream.sensitive,
-            )
-            for file in request.attachments
-        ),
-    )
 
 
 def _store(messages: Sequence[NewMessage], *, now: datetime) -> None:

@@ -16,9 +16,9 @@ from emails.messages.lifecycle import RETRYABLE, WAITING, Input
 from emails.messages.models import Delivery, Message, Recipient
 from emails.messages.queue import passes
 from emails.messages.selectors import get_message, recipients_of
+from emails.submission.planning import Plan, plan
 from emails.submission.policy import MAX_AHEAD, PAST_IS_NOW
 from emails.submission.request import SubmitRequest
-from emails.submission.services import Plan, plan
 from mailgrid.core.addresses import Mailbox, parse_mailbox
 from mailgrid.core.bells import Priority, ring
 from mailgrid.core.callers import Caller

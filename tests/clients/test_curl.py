@@ -1,14 +1,9 @@
 """The line that `make run` prints can be pasted into a shell."""
 
 import json
-import shutil
 import subprocess
 
-import pytest
-
 from tests.live import LiveMailgrid
-
-pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
 
 def test_the_printed_curl_line_sends_an_email_as_it_stands(live: LiveMailgrid) -> None:
