@@ -1,6 +1,6 @@
 """Django's SQLite backend with a first-come queue for writers.
 
-SQLite lets one writer in and has the others poll with growing sleeps: under 24 clients one accept was measured
+SQLite lets one writer in and has the others poll with growing sleeps: in a trial under 24 clients one accept was seen
 waiting 3.5 s while later ones overtook it. Here a writer takes a fair in-process lock before BEGIN IMMEDIATE and gives
 it back at the end of the transaction. There is one process by design, so the lock covers every writer.
 """
