@@ -15,6 +15,11 @@ help: ## This list.
 run: $(VENV)/.base ## Everything in one process on port 8000 (PORT=... for another).
 	@exec $(BIN)/python manage.py up
 
+.PHONY: fleet
+fleet: $(VENV)/.test ## Every process of deploy/Procfile, on DATABASE_URL, BROKER_URL and REDIS_URL.
+	@$(BIN)/python -m mailgrid.settings.secrets
+	@DJANGO_SETTINGS_MODULE=mailgrid.settings.fleet exec $(BIN)/python manage.py fleet
+
 .PHONY: test
 test: $(VENV)/.test ## All tests; installs what they need.
 	$(BIN)/python -m pytest -n auto

@@ -5,6 +5,7 @@ from functools import update_wrapper
 from typing import Any, Final
 from urllib.parse import quote
 
+from django.conf import settings
 from django.contrib.admin.apps import AdminConfig
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -55,10 +56,11 @@ class OperatorConsoleConfig(AdminConfig):
     default_site = "mailgrid.admin.OperatorSite"
 
 
-# Groups of (title, icon, model).
+# Groups of (title, icon, model); what follows a question mark is the list's filter.
 _MENU: Final = {
     "Mail": (
         ("Messages", "mail", "emails.message"),
+        ("Dead letters", "report", "emails.message?dead_letter=any"),
         ("Sandbox inbox", "inbox", "emails.capturedmail"),
         ("Events", "bolt", "emails.event"),
         ("Suppressions", "do_not_disturb_on", "emails.suppression"),
@@ -77,7 +79,8 @@ _MENU: Final = {
         ("Users", "person", "tenants.user"),
         ("Audit", "history", "tenants.auditentry"),
     ),
-    "Schedule": (
+    "Fleet": (
+        ("Workers and queues", "hub", "workers.workerprocess"),
         ("Periodic tasks", "schedule", "django_celery_beat.periodictask"),
         ("Intervals", "timer", "django_celery_beat.intervalschedule"),
         ("Crontabs", "calendar_month", "django_celery_beat.crontabschedule"),
@@ -97,24 +100,34 @@ def favicon(_request: HttpRequest) -> str:
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """The side bar: what this operator may see."""
+    """The side bar: what this operator may see, and Flower where there is one."""
     overview = {"title": "Overview", "icon": "space_dashboard", "link": reverse("admin:index")}
     groups = [
         {
             "title": title,
             "separator": True,
-            "items": [_item(*entry) for entry in entries if _may_see(request, entry[2])],
+            "items": [_item(request, *entry) for entry in entries if _may_see(request, entry[2])]
+            + _elsewhere(title),
         }
         for title, entries in _MENU.items()
     ]
     return [{"items": [overview]}, *(group for group in groups if group["items"])]
 
 
-def _item(title: str, icon: str, model: str) -> dict[str, Any]:
-    return {"title": title, "icon": icon, "link": reverse(f"admin:{model.replace('.', '_')}_changelist")}
+def _item(request: HttpRequest, title: str, icon: str, model: str) -> dict[str, Any]:
+    name, mark, chosen = model.partition("?")
+    address = reverse(f"admin:{name.replace('.', '_')}_changelist")
+    filtered = "dead_letter" in request.GET
+    active = request.path.startswith(address) and filtered == bool(chosen)
+    return {"title": title, "icon": icon, "link": f"{address}{mark}{chosen}", "active": active}
+
+
+def _elsewhere(title: str) -> list[dict[str, Any]]:
+    flower = {"title": "Flower", "icon": "local_florist", "link": settings.FLOWER_URL}
+    return [flower] if title == "Fleet" and settings.FLOWER_URL else []
 
 
 def _may_see(request: HttpRequest, model: str) -> bool:
-    app, _, name = model.partition(".")
+    app, _, name = model.partition("?")[0].partition(".")
     user: Any = request.user
     return bool(user.has_perm(f"{app}.view_{name}") or user.has_perm(f"{app}.change_{name}"))

@@ -55,6 +55,15 @@ class Variable:
     sentence: str
 
 
+def _one_of(*words: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"expected one of: {', '.join(word or 'nothing' for word in words)}")
+        return text
+
+    return read
+
+
 def _text(name: str, default: str | None, sentence: str) -> Variable:
     return Variable(name=name, read=str, kind="text", default=default, sentence=sentence)
 
@@ -88,6 +97,34 @@ VARIABLES: Final = (
         "sqlite",
         "`sqlite` for the embedded database in VAR_DIR, or `postgres://user:password@host:port/name`.",
     ),
+    _text(
+        "BROKER_URL",
+        "",
+        "RabbitMQ, `amqp://user:password@host:port/vhost`; empty: bells travel inside the one process.",
+    ),
+    _text(
+        "REDIS_URL",
+        "",
+        "Redis, `redis://host:port/0`: limits, quotas and caches that processes share; empty: each its own.",
+    ),
+    _text("REDIS_PREFIX", "mailgrid:", "What every key in Redis begins with."),
+    Variable(
+        name="ROLE",
+        read=_one_of("", "web", "worker", "beat", "flower"),
+        kind="web, worker, beat or flower",
+        default="",
+        sentence="What this process of a fleet does: decides how it holds its database connections. Empty: "
+        "everything, as `manage.py up` does.",
+    ),
+    _number("DB_POOL_SIZE", "8", "Database connections that one web process keeps, in a fleet."),
+    _number(
+        "SENDING_PROCESSES",
+        "1",
+        "Worker processes that send, over all machines: each takes its part of a limit while Redis is away.",
+    ),
+    _text("FLOWER_USER", "operator", "Who may see Flower."),
+    _text("FLOWER_PASSWORD", "", "The password of FLOWER_USER; Flower does not start without one."),
+    _text("FLOWER_URL", "", "Where operators reach Flower; the console links there. Empty: no link."),
     _text(
         "PUBLIC_URL",
         "",

@@ -13,8 +13,7 @@ from typing import Final
 
 from mailgrid.core import bells, metrics
 from mailgrid.core.logging import get_logger
-from workers.celery import app
-from workers.routing import BELLS
+from workers.publishing import Line
 
 log = get_logger(__name__)
 
@@ -33,6 +32,7 @@ class Publisher:
         self._due: dict[str, float] = {}  # marked queues, and the monotonic time when their bell may go out
         self._last: dict[str, float] = {}
         self._changed = threading.Condition()
+        self._line = Line()
         self._thread = threading.Thread(target=self._run, name="bells", daemon=True)
         self._thread.start()
 
@@ -51,8 +51,7 @@ class Publisher:
 
     def _run(self) -> None:
         while True:
-            queue = self._next()
-            self._publish(queue)
+            self._publish(self._next())
 
     def _next(self) -> str:
         """The queue whose bell is due first, once it is; its mark is gone then, so that a later ring counts."""
@@ -69,15 +68,23 @@ class Publisher:
                 self._changed.wait(wait)
 
     def _publish(self, queue: str) -> None:
-        task, arguments = BELLS[queue]
         try:
-            app.send_task(task, kwargs=arguments, queue=queue, retry=False)
-        except Exception:
+            self._line.send(queue)
+        except Exception as error:  # noqa: BLE001 - told below; the rows are the queue
             metrics.bells_lost.labels(queue=queue).inc()
-            log.warning("workers.bell.lost", queue=queue, exc_info=True)
-            time.sleep(REST_SECONDS)
+            log.warning("workers.bell.lost", queue=queue, error=f"{type(error).__name__}: {error}")
+            self._rest()
         else:
             metrics.bells_rung.labels(queue=queue).inc()
+
+    def _rest(self) -> None:
+        """Leave the broker alone for a moment. What was marked is old news by then: the sweep rings for it."""
+        self._line.close()
+        time.sleep(REST_SECONDS)
+        with self._changed:
+            metrics.bells_lost.labels(queue="unsent").inc(len(self._due))
+            self._due.clear()
+            self._changed.notify_all()
 
 
 _publisher: Publisher | None = None

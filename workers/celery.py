@@ -13,4 +13,10 @@ app = Celery("mailgrid")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.task_queues = QUEUES
 app.conf.beat_schedule = ENTRIES
-app.conf.imports = ("workers.tasks.delivery", "workers.tasks.events", "workers.tasks.maintenance")
+app.conf.imports = (
+    "workers.children",
+    "workers.tasks.delivery",
+    "workers.tasks.events",
+    "workers.tasks.fetching",
+    "workers.tasks.maintenance",
+)

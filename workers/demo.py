@@ -12,6 +12,7 @@ from django.db import transaction
 from mailgrid.core.clock import now
 from tenants.members.services import create_operator
 from tenants.onboarding import bootstrap
+from tenants.tenancy.selectors import has_operator
 
 DOMAIN: Final = "demo.mailgrid.test"
 
@@ -32,16 +33,19 @@ class Access:
         return json.dumps(fields, indent=2) + "\n"
 
 
-def prepare(path: Path, *, url: str) -> Access:
-    """The access of the first start, with today's address; made if there is none yet."""
-    try:
-        known = json.loads(path.read_text())
-    except FileNotFoundError:
+def prepare(path: Path, *, url: str) -> Access | None:
+    """The access of the first start, with today's address; made if the database is empty.
+
+    None where tenants exist and nothing is written down: somebody else made them.
+    """
+    if not has_operator():
         access = _create(url)
-    else:
+    elif (known := _read(path)) is not None:
         access = Access(
             url, known["api_key"], known["from"], known["admin_username"], known["admin_password"]
         )
+    else:
+        return None
     _write(path, access.as_json())
     return access
 
@@ -54,6 +58,13 @@ def _create(url: str) -> Access:
     return Access(url, made.api_key, f"Demo <hello@{DOMAIN}>", "admin", password)
 
 
+def _read(path: Path) -> dict[str, str] | None:
+    try:
+        return dict(json.loads(path.read_text()))
+    except FileNotFoundError:
+        return None
+
+
 def _write(path: Path, text: str) -> None:
     scratch = path.with_suffix(".new")
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -62,18 +73,25 @@ def _write(path: Path, text: str) -> None:
     scratch.replace(path)
 
 
-def welcome(access: Access) -> str:
-    """What the terminal shows when everything has started."""
-    return f"""
-Mailgrid is ready.
+def welcome(access: Access | None, *, url: str, word: str = "is ready") -> str:
+    """What the terminal shows about the start."""
+    if access is None:
+        return f"""
+Mailgrid {word}.
 
-  API       {access.url}/api          (reference: {access.url}/docs)
-  Console   {access.url}/admin        {access.admin_username} / {access.admin_password}
+  API       {url}/api          (reference: {url}/docs)
+  Console   {url}/admin
+"""
+    return f"""
+Mailgrid {word}.
+
+  API       {url}/api          (reference: {url}/docs)
+  Console   {url}/admin        {access.admin_username} / {access.admin_password}
   API key   {access.api_key}
 
 Nothing leaves this machine: mail is captured and shown in the console under Sandbox inbox. Send one:
 
-curl -s {access.url}/api/emails \\
+curl -s {url}/api/emails \\
   -H 'Authorization: Bearer {access.api_key}' \\
   -H 'Content-Type: application/json' \\
   -d '{{"from":"{access.sender}","to":"you@example.com","subject":"Hello","text":"My first email"}}'

@@ -8,6 +8,7 @@ from emails.messages import retention as messages
 from emails.sandbox import retention as sandbox
 from mailgrid.core import idempotency
 from tenants.tenancy import retention as tenancy
+from workers.fleet import presence
 
 Summary = Counter[str]
 
@@ -22,4 +23,5 @@ def collect_garbage(*, now: datetime) -> Summary:
         notifications=events.delete_notifications(now=now),
         captured=sandbox.delete_captured(now=now),
         idempotency=idempotency.delete_expired(now=now),
+        processes=presence.forget_gone(now=now),
     )

@@ -29,6 +29,7 @@ class Holdings:
         self.transports = Registry()
         self.pool: Executor = ThreadPoolExecutor(settings.SEND_THREADS, thread_name_prefix="send")
         self.envelopes = SesEnvelopes()
+        self.handed_over = 0  # deliveries that a provider took from this process
         self._busy = {priority: threading.Lock() for priority in Priority}
         self._wanted: set[Priority] = set()
         self._looked_at: dict[str, float] = {}
@@ -55,6 +56,11 @@ class Holdings:
             if priority in self._wanted:
                 time.sleep(BREATH_SECONDS)
         return done
+
+    def close(self) -> None:
+        """Hang up everywhere, once nothing is in hand."""
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        self.transports.close()
 
     def looked_at(self, queue: str) -> None:
         """Somebody in this process has just worked off a queue's rows."""

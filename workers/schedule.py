@@ -5,13 +5,18 @@ Effects are exactly once by the database: two beats are harmless, and no beat fo
 
 from typing import Any, Final
 
-from workers.routing import COLLECT_GARBAGE, SWEEP
+from workers.routing import COLLECT_GARBAGE, OBSERVE_BROKER, SWEEP
 
 ENTRIES: Final[dict[str, dict[str, Any]]] = {
     "sweep": {
         "task": SWEEP,
         "schedule": 1.0,
         "options": {"queue": "maintenance", "expires": 5},
+    },
+    "observe-broker": {
+        "task": OBSERVE_BROKER,
+        "schedule": 15.0,
+        "options": {"queue": "maintenance", "expires": 30},
     },
     "collect-garbage": {
         "task": COLLECT_GARBAGE,

@@ -28,7 +28,10 @@ class Priority(IntEnum):
         return f"send.{self.name.lower()}"
 
 
-EVENTS: Final = "events"
+EVENTS: Final = "events"  # providers' notifications
+WEBHOOKS: Final = "webhooks"  # facts for tenants' endpoints
+CAMPAIGNS: Final = "campaigns"  # long work in steps
+FETCH: Final = "fetch"  # calls to hosts that tenants name: attachments, checks of transports
 MAINTENANCE: Final = "maintenance"
 
 # In the order in which a worker that serves several of them takes them.
@@ -37,7 +40,10 @@ QUEUES: Final = (
     Priority.HIGH.queue,
     MAINTENANCE,
     EVENTS,
+    WEBHOOKS,
     Priority.MEDIUM.queue,
+    FETCH,
+    CAMPAIGNS,
     Priority.LOW.queue,
 )
 

@@ -6,6 +6,7 @@ from mailgrid.settings.celery import *  # noqa: F403
 from mailgrid.settings.logging import *  # noqa: F403
 from mailgrid.settings.mail import *  # noqa: F403
 from mailgrid.settings.security import *  # noqa: F403
+from mailgrid.settings.shared import *  # noqa: F403
 from mailgrid.settings.storage import *  # noqa: F403
 
 DEBUG = env("DEBUG")

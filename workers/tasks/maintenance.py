@@ -8,6 +8,7 @@ from emails.delivery.sweep import sweep as sweep_deliveries
 from mailgrid.core import bells
 from mailgrid.core.clock import now
 from workers import housekeeping
+from workers.fleet import observing
 from workers.process import holdings
 
 
@@ -23,3 +24,9 @@ def sweep(**_newer: Any) -> dict[str, int]:
 def collect_garbage(**_newer: Any) -> dict[str, int]:
     """Erase what is past its retention."""
     return dict(housekeeping.collect_garbage(now=now()))
+
+
+@shared_task(name="workers.tasks.maintenance.observe_broker")
+def observe_broker(**_newer: Any) -> dict[str, int]:
+    """How deep the broker's queues are, who listens, and which bells died."""
+    return dict(observing.observe_broker(now=now()))

@@ -21,14 +21,17 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         os.umask(0o077)  # the database holds people's mail
         host, port = options["host"], options["port"]
+        url = f"http://{host}:{port}"
         if not env("PUBLIC_URL"):
-            settings.PUBLIC_URL = f"http://{host}:{port}"  # as the options say, not only the environment
+            settings.PUBLIC_URL = url  # as the options say, not only the environment
         try:
             with embedded.only_process(settings.VAR_DIR / "mailgrid.lock"):
                 call_command("migrate", verbosity=0, interactive=False)
                 embedded.check_durability()
-                access = demo.prepare(settings.VAR_DIR / "demo.json", url=f"http://{host}:{port}")
-                embedded.run(host=host, port=port, ready=lambda: self.stdout.write(demo.welcome(access)))
+                access = demo.prepare(settings.VAR_DIR / "demo.json", url=url)
+                embedded.run(
+                    host=host, port=port, ready=lambda: self.stdout.write(demo.welcome(access, url=url))
+                )
         except (embedded.AlreadyRunning, embedded.UnsafeDatabase) as error:
             raise CommandError(str(error)) from None
         except OSError as error:

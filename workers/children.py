@@ -1,0 +1,38 @@
+"""What each pool process of a Celery worker starts after the fork, and ends before it exits: its watch.
+
+`celery -A workers worker` imports this module by the setting `imports`. The embedded mode, whose pool are threads,
+starts its one watch itself.
+"""
+
+from typing import Any, Final
+
+from celery.signals import worker_process_init, worker_process_shutdown
+
+from mailgrid.core.logging import get_logger
+from workers import bells
+from workers.celery import app
+from workers.process import holdings
+from workers.watch import Watch
+
+log = get_logger(__name__)
+
+STOP_SECONDS: Final = 20.0  # for the batch in hand; a lease covers what takes longer
+
+_watch: Watch | None = None
+
+
+@worker_process_init.connect
+def start(**_signal: Any) -> None:
+    """The queues are those the worker was told to serve (`-Q`); the fork inherits them."""
+    global _watch
+    _watch = Watch(list(app.amqp.queues.consume_from))
+    _watch.start()
+
+
+@worker_process_shutdown.connect
+def stop(**_signal: Any) -> None:
+    """Finish what is in hand, publish the last bells, hang up."""
+    if _watch is not None:
+        _watch.stop(wait_seconds=STOP_SECONDS)
+    bells.publisher().flush(bells.FLUSH_SECONDS)
+    holdings().close()

@@ -1,0 +1,38 @@
+"""The transports: each one's settings, credentials and connection, as a worker would use them."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from emails.delivery.ports import Misconfigured
+from emails.transports.models import Transport
+from workers.doctor.findings import Check, Finding, ill, well
+from workers.transports.registry import build
+
+SHOWN: Final = 100  # transports that are connected to; each may take seconds to say no
+
+
+def transports() -> Iterator[Finding]:
+    """Connect to each account; nothing is sent."""
+    rows = list(Transport.across_tenants.select_related("tenant").order_by("tenant", "name")[: SHOWN + 1])
+    for row in rows[:SHOWN]:
+        subject = f"transport {row.name}" + (f" of {row.tenant.slug}" if row.tenant else "")
+        yield _examine(subject, row)
+    if len(rows) > SHOWN:
+        yield well("transports", f"Only the first {SHOWN} were looked at.")
+
+
+def _examine(subject: str, row: Transport) -> Finding:
+    try:
+        adapter = build(row)
+    except Misconfigured as error:
+        return ill(subject, f"{error} Its mail waits until this is put right.")
+    try:
+        refusal = adapter.check()
+    finally:
+        adapter.close()
+    if refusal is None:
+        return well(subject, "Connected and signed in.")
+    return ill(subject, f"{refusal.kind}: {refusal.code}: {refusal.message} Its mail waits; nothing is lost.")
+
+
+CHECKS: Final[tuple[tuple[str, Check], ...]] = (("transports", transports),)
