@@ -31,6 +31,7 @@ class Publisher:
     def __init__(self) -> None:
         self._due: dict[str, float] = {}  # marked queues, and the monotonic time when their bell may go out
         self._last: dict[str, float] = {}
+        self._publishing = False
         self._changed = threading.Condition()
         self._line = Line()
         self._thread = threading.Thread(target=self._run, name="bells", daemon=True)
@@ -47,11 +48,15 @@ class Publisher:
     def flush(self, seconds: float) -> bool:
         """Wait until everything marked is published, at most so long."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._due, seconds)
+            return self._changed.wait_for(lambda: not self._due and not self._publishing, seconds)
 
     def _run(self) -> None:
         while True:
-            self._publish(self._next())
+            queue = self._next()
+            self._publish(queue)
+            with self._changed:
+                self._publishing = False
+                self._changed.notify_all()
 
     def _next(self) -> str:
         """The queue whose bell is due first, once it is; its mark is gone then, so that a later ring counts."""
@@ -63,7 +68,7 @@ class Publisher:
                 if wait <= 0:
                     del self._due[queue]
                     self._last[queue] = time.monotonic()
-                    self._changed.notify_all()
+                    self._publishing = True
                     return queue
                 self._changed.wait(wait)
 
@@ -78,13 +83,13 @@ class Publisher:
             metrics.bells_rung.labels(queue=queue).inc()
 
     def _rest(self) -> None:
-        """Leave the broker alone for a moment. What was marked is old news by then: the sweep rings for it."""
+        """Forget what is marked, the sweep rings for it, and leave the broker alone for a moment."""
         self._line.close()
-        time.sleep(REST_SECONDS)
         with self._changed:
-            metrics.bells_lost.labels(queue="unsent").inc(len(self._due))
+            for queue in self._due:
+                metrics.bells_lost.labels(queue=queue).inc()
             self._due.clear()
-            self._changed.notify_all()
+        time.sleep(REST_SECONDS)
 
 
 _publisher: Publisher | None = None
