@@ -1,9 +1,9 @@
 """The port through which mail leaves: what a transport is given and what it must answer."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar, Literal, Protocol
 from uuid import UUID
 
 from emails.composition.envelope import Envelope
@@ -24,13 +24,6 @@ class ErrorClass(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
-    """The provider took the mail; `provider_message_id` is its name for it."""
-
-    provider_message_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TransportError:
     """The provider did not take the mail, or we cannot know. `code` and `message` are the provider's words."""
 
@@ -39,7 +32,21 @@ class TransportError:
     message: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """The provider took the mail; `provider_message_id` is its name for it.
+
+    `refused` maps the addresses for which it provably did not take it to the reason, never a doubt. The others have it.
+    """
+
+    provider_message_id: str
+    refused: Mapping[str, TransportError] = field(default_factory=dict)
+
+
 Answer = Receipt | TransportError
+
+# What settles a doubt: `recall` answers; only the provider's events can; nobody can, so after a grace it is sent again.
+DoubtRule = Literal["ask", "events", "grace"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +63,10 @@ class Transport(Protocol):
     `plan` splits a batch into calls, each of which becomes exactly one request to the provider;
     `send` makes one such call and never raises: one answer per envelope, in order. A transport
     that can tell later what it accepted says so in `recall`; one that cannot answers None.
+    `doubt_rule` says what settles the doubt about a lost answer.
     """
+
+    doubt_rule: ClassVar[DoubtRule]
 
     def plan(self, envelopes: Sequence[Envelope]) -> Sequence[Sequence[Envelope]]: ...
 

@@ -1,5 +1,6 @@
 """`Move`: one delivery's step in its state machine, with everything that goes with it. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -47,7 +48,8 @@ class Move:
     """Take one delivery from `source` by `input`; applied only if state and fence still are what was read.
 
     `reason` is the hold reason, or why it ended; `detail` goes to people. `uncounted` takes the attempt that the claim
-    added back. `due_at` None leaves it as it is. Raises `ImpossibleInput` where the state machine has no such step.
+    added back. `due_at` None leaves it as it is. With a `split` its recipients do not all go the delivery's way.
+    Raises `ImpossibleInput` where the state machine has no such step.
     """
 
     delivery_id: UUID
@@ -64,6 +66,7 @@ class Move:
     suspect: bool = False
     crashes: int = 0
     attempt: AttemptResult | None = None
+    split: "Split | None" = None
 
     def __post_init__(self) -> None:
         DELIVERY.step(self.source, self.input)
@@ -72,3 +75,15 @@ class Move:
     def to(self) -> Status:
         """The state after the move."""
         return Status(DELIVERY.step(self.source, self.input))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """The recipients of one delivery part ways: each is told as if its move were the delivery's.
+
+    `named` are those, by address, whose way is their own; `others` is everybody else's. A move that ends nothing leaves
+    its recipients to the delivery's next attempt.
+    """
+
+    named: Mapping[str, Move]
+    others: Move

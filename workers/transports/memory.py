@@ -3,9 +3,10 @@
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from emails.composition.envelope import Envelope
-from emails.delivery.ports import Answer, AttemptKey, Receipt, TransportError
+from emails.delivery.ports import Answer, AttemptKey, DoubtRule, Receipt, TransportError
 
 
 class MemoryTransport:
@@ -14,6 +15,8 @@ class MemoryTransport:
     `failures` holds answers that replace the next receipts, one per envelope; a failure of class `DOUBT` is answered
     after the mail was taken, as when an answer is lost on its way.
     """
+
+    doubt_rule: ClassVar[DoubtRule] = "ask"
 
     def __init__(self) -> None:
         self.taken: list[Envelope] = []

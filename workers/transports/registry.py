@@ -1,10 +1,12 @@
 """The adapter of each provider account, opened once per process and again when its row changes."""
 
+import re
 import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.conf import settings
@@ -12,11 +14,13 @@ from django.conf import settings
 from emails.delivery.ports import Misconfigured, Transport
 from emails.transports.models import Transport as TransportRow
 from emails.transports.selectors import full_settings
-from emails.transports.settings import SesSettings
+from emails.transports.settings import SesSettings, SmtpSettings
 from mailgrid.core.crypto import CannotDecrypt
 from workers.transports.memory import MemoryTransport
 from workers.transports.sandbox import SandboxTransport
 from workers.transports.ses import SesTransport
+from workers.transports.smtp import SmtpTransport
+from workers.transports.smtp_account import SmtpAccount
 
 FRESH_SECONDS: Final = 5.0  # how long a process may use an account's old settings
 
@@ -42,6 +46,8 @@ class Registry:
             adapter = known[0]
         else:
             adapter = build(row)
+            if known:
+                known[0].close()  # its idle connections; calls that are under way end well
         self._open[transport_id] = (adapter, row.updated_at, time.monotonic())
         return adapter
 
@@ -79,8 +85,36 @@ def _ses(row: TransportRow) -> Transport:
     )
 
 
+def _smtp(row: TransportRow) -> Transport:
+    account = full_settings(row)
+    if not isinstance(account, SmtpSettings):
+        raise Misconfigured(f"Transport {row.name} has no SMTP settings.")
+    return SmtpTransport(
+        SmtpAccount(
+            host=account.host,
+            port=account.port,
+            tls=account.tls,
+            username=account.username,
+            password=account.password,
+            allowed_hosts=settings.UNSAFE_HOSTS,
+            hello=_own_name(),
+        ),
+        name=str(row.pk),
+        pool_size=settings.SEND_THREADS,
+    )
+
+
+def _own_name() -> str:
+    """The name by which the internet knows this installation; nothing where it has none."""
+    host = urlsplit(settings.PUBLIC_URL).hostname or ""
+    return host if _FULL_NAME.fullmatch(host) else ""
+
+
+_FULL_NAME: Final = re.compile(r"(?=.{4,253}\Z)(?:[a-z0-9-]{1,63}\.)+[a-z][a-z0-9-]{0,62}")
+
 _BUILDERS: Final[dict[str, Callable[[TransportRow], Transport]]] = {
     TransportRow.Kind.SES: _ses,
+    TransportRow.Kind.SMTP: _smtp,
     TransportRow.Kind.SANDBOX: lambda row: SandboxTransport(transport_id=row.pk),
     TransportRow.Kind.MEMORY: lambda _row: MemoryTransport(),
 }

@@ -1,12 +1,13 @@
 """The transport that captures: a whole batch in one commit, and an answer to every later question."""
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 from uuid import UUID
 
 from django.db import OperationalError
 
 from emails.composition.envelope import Envelope
-from emails.delivery.ports import Answer, AttemptKey, ErrorClass, Receipt, TransportError
+from emails.delivery.ports import Answer, AttemptKey, DoubtRule, ErrorClass, Receipt, TransportError
 from emails.sandbox import services
 from mailgrid.core.clock import now
 
@@ -17,6 +18,8 @@ _REFUSED = TransportError(
 
 class SandboxTransport:
     """Keeps what it takes under (delivery, fence)."""
+
+    doubt_rule: ClassVar[DoubtRule] = "ask"
 
     def __init__(self, *, transport_id: UUID) -> None:
         self._transport_id = transport_id
