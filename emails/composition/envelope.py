@@ -22,7 +22,8 @@ class Envelope:
 
     `to`, `cc` and `bcc` are the recipients of this very call (1 to 50 in all, SES's limit);
     `delivery_id` and `fence` name the attempt that was journalled before the call. `sensitive` content may be handed
-    over, but neither kept nor logged on the way.
+    over, but neither kept nor logged on the way. `may_share` lets a transport hand it over in one request with
+    others, whose lost answer would put them all in doubt.
     """
 
     delivery_id: UUID
@@ -43,6 +44,7 @@ class Envelope:
     attachments: tuple[Attachment, ...] = ()
     configuration_set: str = ""
     sensitive: bool = False
+    may_share: bool = False
 
     @property
     def recipients(self) -> tuple[Mailbox, ...]:

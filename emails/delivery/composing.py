@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 from emails.composition.envelope import Attachment, Envelope
@@ -11,6 +12,7 @@ from emails.messages.content import Content, ContentGone
 from emails.messages.models import Message
 from emails.messages.queue.claiming import PendingRecipient, Picked
 from mailgrid.core.addresses import Mailbox, parse_mailbox
+from mailgrid.core.bells import Priority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +25,17 @@ class Claimed:
 
 Composed = Envelope | ContentGone | Exception
 
+_mailbox = lru_cache(maxsize=1_024)(parse_mailbox)  # the same few senders over and over
+
 
 def compose_batch(batch: Sequence[Claimed]) -> list[Composed]:
     """An envelope for each claimed delivery, in order; where one cannot be made, the error in its place."""
     message_ids = [claimed.row.message_id for claimed in batch]
     loaded = contents.load(message_ids)
     heads = {
-        pk: (sender, reply_to)
-        for pk, sender, reply_to in Message.across_tenants.filter(pk__in=message_ids).values_list(
-            "pk", "sender", "reply_to"
+        pk: (sender, reply_to, priority)
+        for pk, sender, reply_to, priority in Message.across_tenants.filter(pk__in=message_ids).values_list(
+            "pk", "sender", "reply_to", "priority"
         )
     }
     return [
@@ -40,16 +44,20 @@ def compose_batch(batch: Sequence[Claimed]) -> list[Composed]:
     ]
 
 
-def _composed(claimed: Claimed, content: Content | Exception, sender: str, reply_to: list[str]) -> Composed:
+def _composed(
+    claimed: Claimed, content: Content | Exception, sender: str, reply_to: list[str], priority: int
+) -> Composed:
     if isinstance(content, Exception):
         return content
     try:
-        return _envelope(claimed, content, sender, reply_to)
+        return _envelope(claimed, content, sender, reply_to, may_share=_may_share(claimed.row, priority))
     except Exception as error:  # noqa: BLE001 - one delivery's defect must not take its neighbours along
         return error
 
 
-def _envelope(claimed: Claimed, content: Content, sender: str, reply_to: list[str]) -> Envelope:
+def _envelope(
+    claimed: Claimed, content: Content, sender: str, reply_to: list[str], *, may_share: bool
+) -> Envelope:
     row = claimed.row
     return Envelope(
         delivery_id=row.delivery_id,
@@ -58,11 +66,11 @@ def _envelope(claimed: Claimed, content: Content, sender: str, reply_to: list[st
         message_ref=row.message_id,
         test=row.test,
         stream=row.stream,
-        sender=parse_mailbox(sender),
+        sender=_mailbox(sender),
         to=_mailboxes(claimed, "to"),
         cc=_mailboxes(claimed, "cc"),
         bcc=_mailboxes(claimed, "bcc"),
-        reply_to=tuple(parse_mailbox(text) for text in reply_to),
+        reply_to=tuple(map(_mailbox, reply_to)),
         subject=content.subject,
         html=content.html,
         text=content.text,
@@ -70,7 +78,17 @@ def _envelope(claimed: Claimed, content: Content, sender: str, reply_to: list[st
         attachments=_attachments(content, row.tenant_id),
         configuration_set=row.configuration_set,
         sensitive=row.sensitive,
+        may_share=may_share,
     )
+
+
+def _may_share(row: Picked, priority: int) -> bool:
+    """Whether one request may carry this delivery and others: its lost answer would put them all in doubt.
+
+    Not where somebody waits for the mail, nor where a doubt is never repeated. And once only: whatever ended the
+    first try, its request or the company in it, the next one stands on its own.
+    """
+    return priority >= Priority.MEDIUM and not row.at_most_once and not row.test and row.fence == 0
 
 
 def _mailboxes(claimed: Claimed, kind: str) -> tuple[Mailbox, ...]:

@@ -116,10 +116,48 @@ class TestSending:
         assert (accept.kind, accept.recipients) == ("raw", ["ann@example.com", "bob@example.com"])
         assert (accept.delivery, accept.fence) == ("d2", "1")
 
-    def test_template_mail_is_accepted(self, ses: FakeSes, client: Any) -> None:
-        content = {"TemplateContent": {"Subject": "Hi {{n}}", "Text": "{{n}}"}, "TemplateData": '{"n":"Ann"}'}
-        send(client, Content={"Template": content})
-        assert [accept.kind for accept in ses.journal()] == ["template"]
+    def test_a_template_is_filled_in_once_and_nothing_is_escaped(self, ses: FakeSes, client: Any) -> None:
+        template = {"Subject": "Hi {{n}}", "Text": "{{ n }}, {{n}}", "Html": "<p>{{h}}</p>"}
+        data = json.dumps({"n": "Ann {{h}}", "h": "<b>Ü & \\1</b>"})
+        send(client, Content={"Template": {"TemplateContent": template, "TemplateData": data}})
+        [mail] = ses.mails()
+        assert (mail.kind, dict(mail.headers)["Subject"]) == ("template", "Hi Ann {{h}}")
+        assert (mail.text, mail.html) == ("Ann {{h}}, Ann {{h}}", "<p><b>Ü & \\1</b></p>")
+
+    def test_a_bulk_entry_says_what_is_its_own_and_the_request_the_rest(
+        self, ses: FakeSes, client: Any
+    ) -> None:
+        entry = {
+            "Destination": {"ToAddresses": ["ann@example.com"]},
+            "ReplacementEmailContent": {"ReplacementTemplate": {"ReplacementTemplateData": '{"n":"Ann"}'}},
+            "ReplacementHeaders": [{"Name": "x-a", "Value": "own"}, {"Name": "X-C", "Value": "own"}],
+            "ReplacementTags": [{"Name": "mg_f", "Value": "2"}],
+        }
+        template = {
+            "TemplateContent": {"Subject": "{{greeting}} {{n}}", "Text": "{{n}}"},
+            "TemplateData": '{"greeting":"Hi","n":"you"}',
+            "Headers": [{"Name": "X-A", "Value": "all"}, {"Name": "X-B", "Value": "all"}],
+        }
+        client.send_bulk_email(
+            FromEmailAddress="news@acme.example",
+            ReplyToAddresses=["help@acme.example"],
+            DefaultContent={"Template": template},
+            DefaultEmailTags=[{"Name": "mg_d", "Value": "d"}, {"Name": "mg_f", "Value": "1"}],
+            BulkEmailEntries=[entry, {"Destination": {"ToAddresses": ["bob@example.com"]}}],
+        )
+        own, default = ses.mails()
+        headers = {name: value for name, value in own.headers if name.lower().startswith("x-")}
+        assert headers == {"x-a": "own", "X-B": "all", "X-C": "own"}
+        assert (own.text, dict(own.headers)["Subject"]) == ("Ann", "Hi Ann")
+        assert (own.tags, own.reply_to) == ({"mg_d": "d", "mg_f": "2"}, ["help@acme.example"])
+        assert (default.text, default.tags) == ("you", {"mg_d": "d", "mg_f": "1"})
+
+    def test_a_request_with_its_own_template_is_limited_to_a_megabyte(
+        self, ses: FakeSes, client: Any
+    ) -> None:
+        with pytest.raises(ClientError, match="1000000 bytes"):
+            send_bulk(client, *(f"a{n}@example.com" for n in range(5)), text="x" * 200_000)
+        assert ses.journal() == []
 
     def test_each_entry_of_a_bulk_request_has_its_own_result(self, ses: FakeSes, client: Any) -> None:
         results = send_bulk(client, "ann@example.com", "not an address", "bob@example.com")
@@ -153,10 +191,16 @@ class TestSending:
             {"Content": {"Simple": SIMPLE["Simple"] | {"Headers": [{"Name": "Bcc", "Value": "x@y.z"}]}}},
             {"Content": {"Simple": SIMPLE["Simple"] | {"Headers": [{"Name": "X", "Value": "a\r\nB: c"}]}}},
             {"Content": {"Simple": SIMPLE["Simple"] | {"Headers": [{"Name": "X", "Value": "x" * 996}]}}},
+            {"Content": {"Simple": SIMPLE["Simple"] | {"Headers": [{"Name": "X-A", "Value": "x" * 994}]}}},
             {"EmailTags": [{"Name": "a", "Value": "ann@example.com"}]},
             {"Destination": {"ToAddresses": ["ann"]}},
             {"Destination": {"ToAddresses": ["Änn <ann@example.com>"]}},
             {"Content": {"Template": {"TemplateName": "t", "TemplateData": "[]"}}},
+            {"Content": {"Template": {"TemplateContent": {"Subject": "No part"}}}},
+            {"Content": {"Template": {"TemplateContent": {"Text": "{{#if n}}{{n}}{{/if}}"}}}},
+            {"Content": {"Template": {"TemplateContent": {"Text": "{{a.b}}"}}}},
+            {"Content": {"Template": {"TemplateContent": {"Text": "{{snake_case}}"}}}},
+            {"Content": {"Template": {"TemplateContent": {"Text": "{{{three}}}"}}}},
             {"Content": {"Raw": {"Data": b"To: ann@example.com\r\n\r\n"}}, "FromEmailAddress": ""},
         ],
     )
@@ -168,7 +212,7 @@ class TestSending:
         assert ses.journal() == []
 
     def test_fifty_recipients_and_fifteen_headers_are_allowed(self, ses: FakeSes, client: Any) -> None:
-        headers = [{"Name": f"X-{n}", "Value": "x" * 995} for n in range(15)]
+        headers = [{"Name": f"X-{n:02}", "Value": "x" * 992} for n in range(15)]
         recipients = [f"a{n}@example.com" for n in range(50)]
         send(client, *recipients, Content={"Simple": SIMPLE["Simple"] | {"Headers": headers}})
         assert ses.counters()["recipients"] == 50
@@ -451,6 +495,15 @@ class TestEvents:
         assert sorted(told(event) for event in events) == sorted(expected)
         assert len(inbox.received) == len(expected)
 
+    def test_a_variable_without_a_value_is_accepted_and_told_later(
+        self, subscribed: FakeSes, client: Any, inbox: "Inbox"
+    ) -> None:
+        send(client, Content={"Template": {"TemplateContent": {"Text": "Hi {{n}}"}}})
+        [(_, message)] = inbox.wait_for(1)
+        event = json.loads(message["Message"])
+        assert event["eventType"] == "Rendering Failure"
+        assert event["failure"]["errorMessage"] == "Attribute 'n' is not present in the rendering data."
+
     def test_an_event_carries_the_mail_and_its_tags(
         self, subscribed: FakeSes, client: Any, inbox: "Inbox"
     ) -> None:
@@ -637,12 +690,14 @@ def outcome(client: Any) -> str:
     return "sent"
 
 
-def send_bulk(client: Any, *to: str) -> list[dict[str, str]]:
+def send_bulk(client: Any, *to: str, text: str = "Ann") -> list[dict[str, str]]:
     entries = [
         {
             "Destination": {"ToAddresses": [address]},
             "ReplacementTags": [{"Name": "mg_d", "Value": f"d{number}"}],
-            "ReplacementEmailContent": {"ReplacementTemplate": {"ReplacementTemplateData": '{"n":"Ann"}'}},
+            "ReplacementEmailContent": {
+                "ReplacementTemplate": {"ReplacementTemplateData": json.dumps({"n": text})}
+            },
         }
         for number, address in enumerate(to)
     ]

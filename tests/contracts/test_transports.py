@@ -32,6 +32,7 @@ from tenants.audit.services import SYSTEM
 from tests.conftest import Actor
 from tests.contracts.ses_mail import envelope
 from tests.fakes.ses import FakeSes, RecordedRequest
+from tests.fakes.smtp import FakeSmtp
 from workers.transports import registry
 from workers.transports.memory import MemoryTransport
 
@@ -77,6 +78,12 @@ class Subject:
 def running_ses() -> Iterator[FakeSes]:
     with FakeSes() as ses:
         yield ses
+
+
+@pytest.fixture(scope="module")
+def running_smtp() -> Iterator[FakeSmtp]:
+    with FakeSmtp() as server:
+        yield server
 
 
 def _memory(_actor: Actor, _request: pytest.FixtureRequest) -> Subject:
@@ -127,7 +134,30 @@ def _ses(actor: Actor, request: pytest.FixtureRequest) -> Subject:
     )
 
 
-_SUBJECTS: Final = {"memory": _memory, "sandbox": _sandbox, "ses": _ses}
+def _smtp(actor: Actor, request: pytest.FixtureRequest) -> Subject:
+    server: FakeSmtp = request.getfixturevalue("running_smtp")
+    server.reset()
+    request.getfixturevalue("settings").UNSAFE_HOSTS = {"127.0.0.1"}
+    request.getfixturevalue("monkeypatch").setenv("SSL_CERT_FILE", str(server.ca_file))
+    account = {"host": "127.0.0.1", "port": server.port, "username": "mailgrid", "password": "secret"}
+    with in_scope(actor.tenant.pk, test=False):
+        row = services.create(
+            tenant_id=actor.tenant.pk,
+            operator=False,
+            values={"name": "main", "kind": "smtp", "settings": account},
+            actor=SYSTEM,
+            now=now(),
+        ).transport
+    return Subject(
+        transport=registry.build(row),
+        arrived=lambda: _taken(server),
+        refuse=lambda: server.misbehave("reply", stage="dot", text="550 5.7.1 not this mail", count=1),
+        fail=lambda: server.misbehave("cut", stage="dot", count=1),
+        calls_out=True,
+    )
+
+
+_SUBJECTS: Final = {"memory": _memory, "sandbox": _sandbox, "ses": _ses, "smtp": _smtp}
 
 
 @pytest.fixture(params=KINDS)
@@ -384,6 +414,19 @@ def _captured(row: CapturedMail) -> Arrived:
     )
 
 
+def _taken(server: FakeSmtp) -> list[Arrived]:
+    """What the fake's journal holds. The Message-ID names the delivery; no mail names its attempt."""
+    assert server.violations() == []
+    return [
+        Arrived(
+            attempt=AttemptKey(delivery_id=UUID(taken.message_id[1:37]), fence=1),
+            recipients=taken.recipients,
+            **_raw(taken.content),
+        )
+        for taken in server.journal()
+    ]
+
+
 def _accepted(ses: FakeSes) -> list[Arrived]:
     """The requests of which the fake's journal, the ground truth, says that they were accepted."""
     accepted = {(one.delivery, one.fence) for one in ses.journal()}
@@ -427,6 +470,12 @@ def _simple(content: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+_OF_EVERY_MAIL: Final = frozenset(
+    {"From", "To", "Cc", "Reply-To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type"}
+    | {"Content-Transfer-Encoding"}
+)
+
+
 def _raw(raw: bytes) -> dict[str, Any]:
     """The composed mail as the standard library reads it."""
     mail = cast(EmailMessage, message_from_bytes(raw, policy=policy.default))
@@ -434,11 +483,11 @@ def _raw(raw: bytes) -> dict[str, Any]:
     files = [part for part in mail.walk() if part.get_filename()]
     return {
         "sender": _mailbox(str(mail["From"])),
-        "reply_to": [_mailbox(str(one)) for one in mail["Reply-To"].addresses],
+        "reply_to": [_mailbox(str(one)) for one in (mail["Reply-To"].addresses if mail["Reply-To"] else ())],
         "subject": mail["Subject"],
         "html": html and html.get_content().removesuffix("\n"),
         "text": text and text.get_content().replace("\r\n", "\n"),
-        "headers": {name: str(value) for name, value in mail.items() if name.startswith("X-")},
+        "headers": {name: str(value) for name, value in mail.items() if name not in _OF_EVERY_MAIL},
         "files": [_file(part) for part in files],
         "contents": [(_bytes(part), _content_id(part)) for part in files],
     }

@@ -1,22 +1,26 @@
 """Mail through Amazon SES: a lean client of its API version 2, one HTTP request per hand-over.
 
 botocore gives credentials, endpoint and trust; signing (`ses_signing`), the exchange (`workers.wire`), the
-request (`ses_requests`) and the reading of answers (`ses_errors`) are ours, for a fifth of boto3's cost and
-because boto3 repeats a call whose answer was lost, which doubles mail (delivery.md 7).
+requests (`ses_requests`, `ses_bulk`) and the reading of answers (`ses_errors`) are ours, for a fifth of boto3's
+cost and because boto3 repeats a call whose answer was lost, which doubles mail (delivery.md 7).
 """
 
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 
+from emails.composition.calls import calls_of, may_be_one_call
 from emails.composition.envelope import Envelope
-from emails.delivery.ports import Answer, AttemptKey, ErrorClass, Receipt, TransportError
+from emails.delivery.ports import Answer, AttemptKey, DoubtRule, ErrorClass, Receipt, TransportError
 from mailgrid.core import clock
+from workers.transports.ses_bulk import BULK_PATH, bulk_entry, read_bulk_answers, send_bulk_email_body
 from workers.transports.ses_credentials import SesCredentials, ca_bundle_of, endpoint_of
 from workers.transports.ses_errors import read_answer
 from workers.transports.ses_requests import send_email_body
+from workers.transports.ses_sharing import Sharing
 from workers.transports.ses_signing import signed_headers
 from workers.wire import CONNECT_TIMEOUT, READ_TIMEOUT, AnswerLost, NotSent, Reply, Wire
 
@@ -35,6 +39,8 @@ class SesTransport:
     `pool_size` connections are kept.
     """
 
+    doubt_rule: ClassVar[DoubtRule] = "events"
+
     def __init__(
         self,
         *,
@@ -50,6 +56,7 @@ class SesTransport:
         session = Session()
         self._region = region
         self._configuration_set = configuration_set
+        self._sharing = Sharing()
         self._credentials = SesCredentials(
             session,
             region=region,
@@ -62,15 +69,19 @@ class SesTransport:
         self._wire = Wire(endpoint, size=pool_size, ca_bundle=ca_bundle_of(session))
 
     def plan(self, envelopes: Sequence[Envelope]) -> Sequence[Sequence[Envelope]]:
-        """Each envelope alone: one SendEmail each."""
+        """One SendBulkEmail each for those that may share it, a SendEmail for every other one."""
+        if self._sharing.is_allowed(now=time.monotonic()):
+            return calls_of(envelopes)
         return [[envelope] for envelope in envelopes]
 
     def send(self, call: Sequence[Envelope], *, deadline: float) -> Sequence[Answer]:
         """Hand over a call as `plan` made it; never raises."""
-        if len(call) != 1:
-            error = TransportError(kind=ErrorClass.BUG, code="plan", message="a call holds one envelope")
+        if len(call) == 1:
+            return [self._hand_over(call[0], deadline)]
+        if not may_be_one_call(call):
+            error = TransportError(kind=ErrorClass.BUG, code="plan", message="a call that no plan made")
             return [error for _ in call]
-        return [self._hand_over(call[0], deadline)]
+        return self._hand_over_together(call, deadline)
 
     def recall(self, attempts: Sequence[AttemptKey]) -> Mapping[AttemptKey, Receipt] | None:
         """None: SES cannot be asked what it accepted, only its events tell."""
@@ -98,6 +109,36 @@ class SesTransport:
             return _error(ErrorClass.BUG, type(error).__name__, error)
         reply = self._exchange("POST", _SEND_PATH, body, deadline)
         return reply if isinstance(reply, TransportError) else _answer(reply)
+
+    def _hand_over_together(self, call: Sequence[Envelope], deadline: float) -> list[Answer]:
+        """One SendBulkEmail for the envelopes that can be written; what cannot takes nobody along."""
+        entries = [_entry(envelope) for envelope in call]
+        written = [entry for entry in entries if not isinstance(entry, TransportError)]
+        answers = iter(self._send_entries(call[0], written, deadline) if written else [])
+        return [entry if isinstance(entry, TransportError) else next(answers) for entry in entries]
+
+    def _send_entries(
+        self, any_of_them: Envelope, entries: Sequence[dict[str, Any]], deadline: float
+    ) -> list[Answer]:
+        try:
+            body = send_bulk_email_body(any_of_them, entries, configuration_set=self._configuration_set)
+        except Exception as error:  # noqa: BLE001 — as for a single mail
+            return [_error(ErrorClass.BUG, type(error).__name__, error)] * len(entries)
+        reply = self._exchange("POST", BULK_PATH, body, deadline)
+        if isinstance(reply, TransportError):
+            return [reply] * len(entries)
+        answers = read_bulk_answers(
+            status=reply.status,
+            error_type=reply.headers.get("x-amzn-ErrorType", ""),
+            body=reply.body,
+            lost=reply.lost,
+            count=len(entries),
+        )
+        if reply.status == 200:
+            self._sharing.accepted()
+        elif isinstance(answers[0], TransportError) and answers[0].kind is ErrorClass.BUG:
+            self._sharing.refused(answers[0], now=time.monotonic())
+        return answers
 
     def _exchange(self, method: str, path: str, body: bytes, deadline: float) -> Reply | TransportError:
         """Sign one request and send it once; never raises."""
@@ -137,6 +178,13 @@ class SesTransport:
         )
         headers["user-agent"] = _USER_AGENT
         return headers
+
+
+def _entry(envelope: Envelope) -> dict[str, Any] | TransportError:
+    try:
+        return bulk_entry(envelope)
+    except Exception as error:  # noqa: BLE001 — the port promises an answer, and nothing was sent
+        return _error(ErrorClass.BUG, type(error).__name__, error)
 
 
 def _answer(reply: Reply) -> Answer:

@@ -3,13 +3,13 @@
 Source: Amazon SES API v2 Reference, errors of SendEmail and "Common errors"; the classes are delivery.md 9.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from emails.delivery.ports import Answer, ErrorClass, Receipt, TransportError
 
-_WORDS_LIMIT = 1_000
+WORDS_LIMIT: Final = 1_000
 
 # How SES begins a message that narrows its error's name. Only the beginning counts: further on the words may
 # be a tenant's, and a tenant must not be able to talk an account into a pause.
@@ -58,6 +58,11 @@ _BY_CODE: dict[str, ErrorClass] = {
     "MessageRejected": ErrorClass.CONTENT,
 }
 
+# The permission is missing for this operation alone; the credentials may be good for others.
+FORBIDDEN: Final = frozenset({"AccessDenied", "AccessDeniedException"})
+# Every request of the account would be answered so.
+CREDENTIALS: Final = frozenset(code for code, kind in _BY_CODE.items() if kind is ErrorClass.AUTH) - FORBIDDEN
+
 _BY_STATUS: dict[int, ErrorClass] = {
     401: ErrorClass.AUTH,
     403: ErrorClass.AUTH,
@@ -92,19 +97,20 @@ def read_answer(*, status: int, error_type: str, body: bytes, lost: str) -> Answ
     `error_type` is the header `x-amzn-ErrorType`; `lost` says why the rest of the body never came (a word,
     with `body` empty), or nothing.
     """
-    content = _json_object(body)
+    content = json_object(body)
     message_id = content.get("MessageId")
     if status == 200 and not lost and isinstance(message_id, str) and message_id:
         return Receipt(provider_message_id=message_id)
     code = _error_code(error_type, content)
     words = content.get("message", content.get("Message"))
-    message = words[:_WORDS_LIMIT] if isinstance(words, str) else ""
+    message = words[:WORDS_LIMIT] if isinstance(words, str) else ""
     kind = classify(status, code, message)
     unsaid = f"HTTP {status}, the answer was cut: {lost}" if lost else f"HTTP {status} without words"
     return TransportError(kind=kind, code=code or lost or f"http_{status}", message=message or unsaid)
 
 
-def _json_object(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes) -> dict[str, Any]:
+    """The JSON object that an answer is; an empty one for anything else."""
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -116,5 +122,5 @@ def _error_code(error_type: str, content: dict[str, Any]) -> str:
     """The error's name without the decorations of the restJson1 protocol (`ns#Name:http://…`)."""
     for name in (error_type, content.get("__type"), content.get("code")):
         if isinstance(name, str) and name:
-            return name.partition(":")[0].rpartition("#")[2].strip()[:_WORDS_LIMIT]
+            return name.partition(":")[0].rpartition("#")[2].strip()[:WORDS_LIMIT]
     return ""

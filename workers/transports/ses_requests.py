@@ -4,7 +4,7 @@ Source: Amazon SES API v2 Reference, SendEmail; the names are those of botocore'
 """
 
 from binascii import b2a_base64
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
@@ -22,25 +22,37 @@ def send_email_body(envelope: Envelope, *, configuration_set: str = "") -> bytes
     Mail that SES can compose itself goes as Simple content, all other as Raw. With Raw the recipients are
     bare: what people see is in the composed header fields, Reply-To included. Raises compose's errors.
     """
-    simple = shape_of(envelope) is Shape.SIMPLE
-    written = _written if simple else _bare
-    destination = {
-        "ToAddresses": written(envelope.to),
-        "CcAddresses": written(envelope.cc),
-        "BccAddresses": written(envelope.bcc),
-    }
+    simple = shape_of(envelope) is not Shape.RAW
     request: dict[str, Any] = {
         "FromEmailAddress": envelope.sender.formatted(),
-        "Destination": {name: addresses for name, addresses in destination.items() if addresses},
+        "Destination": destination(envelope, written if simple else _bare),
         "Content": _simple(envelope) if simple else _raw(envelope),
-        "EmailTags": [{"Name": name, "Value": value} for name, value in envelope.proof_tags.items()],
+        "EmailTags": name_values(envelope.proof_tags.items()),
     }
     if simple and envelope.reply_to:
-        request["ReplyToAddresses"] = _written(envelope.reply_to)
+        request["ReplyToAddresses"] = written(envelope.reply_to)
     chosen_set = envelope.configuration_set or configuration_set
     if chosen_set:
         request["ConfigurationSetName"] = chosen_set
     return orjson.dumps(request)
+
+
+def destination(
+    envelope: Envelope, written: Callable[[Iterable[Mailbox]], list[str]]
+) -> dict[str, list[str]]:
+    """The envelope's recipients, written in one way or another; no list is empty."""
+    everybody = {"ToAddresses": envelope.to, "CcAddresses": envelope.cc, "BccAddresses": envelope.bcc}
+    return {name: written(mailboxes) for name, mailboxes in everybody.items() if mailboxes}
+
+
+def written(mailboxes: Iterable[Mailbox]) -> list[str]:
+    """Mailboxes with their display names. Raises InvalidAddress."""
+    return [mailbox.formatted() for mailbox in mailboxes]
+
+
+def name_values(pairs: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    """Tags or headers."""
+    return [{"Name": name, "Value": value} for name, value in pairs]
 
 
 def _simple(envelope: Envelope) -> dict[str, Any]:
@@ -50,7 +62,7 @@ def _simple(envelope: Envelope) -> dict[str, Any]:
         "Body": {name: _utf8(data) for name, data in body.items() if data is not None},
     }
     if headers := sendable(envelope.headers):
-        content["Headers"] = [{"Name": name, "Value": value} for name, value in headers]
+        content["Headers"] = name_values(headers)
     if envelope.attachments:
         content["Attachments"] = [_attachment(attachment) for attachment in envelope.attachments]
     return {"Simple": content}
@@ -74,10 +86,6 @@ def _attachment(attachment: Attachment) -> dict[str, str]:
         described["ContentDisposition"] = "INLINE"
         described["ContentId"] = attachment.content_id
     return described
-
-
-def _written(mailboxes: Iterable[Mailbox]) -> list[str]:
-    return [mailbox.formatted() for mailbox in mailboxes]
 
 
 def _bare(mailboxes: Iterable[Mailbox]) -> list[str]:

@@ -9,10 +9,11 @@ from tests.fakes.ses import validation as check
 from tests.fakes.ses.faults import ENTRY_STATUSES, REFUSALS, WELL, Mode, Rule
 from tests.fakes.ses.http1 import Request, Response
 from tests.fakes.ses.mail import Mail
-from tests.fakes.ses.refusals import Refusal, result
+from tests.fakes.ses.refusals import Refusal, bad_request, result
 from tests.fakes.ses.signatures import check_signature
 from tests.fakes.ses.state import State
-from tests.fakes.ses.submission import defaults_of_send_bulk, mail_of_bulk_entry, mail_of_send_email
+from tests.fakes.ses.submission import Bulk, mail_of_bulk_entry, mail_of_send_email, read_send_bulk
+from tests.fakes.ses.templates import MAX_REQUEST_BYTES
 from tests.fakes.ses.validation import Document
 
 OPERATIONS = {
@@ -65,8 +66,11 @@ def _send_email(state: State, request: Request, rule: Rule) -> tuple[Response, R
 def _send_bulk_email(state: State, request: Request, rule: Rule) -> tuple[Response, Rule]:
     document = check.read_document(request.body)
     rule = _meet(state, document, rule)
-    template, entries = defaults_of_send_bulk(document)
-    outcomes = [_entry(state, document, template, entry, _access_key(request)) for entry in entries]
+    bulk = read_send_bulk(document)
+    if bulk.content is not None and len(request.body) > MAX_REQUEST_BYTES:
+        raise bad_request(f"Request exceeds {MAX_REQUEST_BYTES} bytes.")
+    access_key = _access_key(request)
+    outcomes = [_entry(state, bulk, entry, access_key) for entry in bulk.entries]
     state.take_in([outcome for outcome in outcomes if isinstance(outcome, Mail)], answer=rule.mode)
     results = [_entry_result(outcome, named=rule.mode is not Mode.NO_MESSAGE_ID) for outcome in outcomes]
     return result({"BulkEmailEntryResults": results}), rule
@@ -96,16 +100,14 @@ def _meet(state: State, document: Document, rule: Rule) -> Rule:
     return rule
 
 
-def _entry(
-    state: State, document: Document, template: Document, entry: Document, access_key: str
-) -> Mail | dict[str, Any]:
+def _entry(state: State, bulk: Bulk, entry: Document, access_key: str) -> Mail | dict[str, Any]:
     """The mail of one entry of a bulk request, or the result that says why there is none."""
-    struck = state.faults.choose_for_entry(str(document.get("ConfigurationSetName") or ""))
+    struck = state.faults.choose_for_entry(str(bulk.document.get("ConfigurationSetName") or ""))
     if struck.mode in ENTRY_STATUSES:
         state.counters.add(f"faults.entry.{struck.mode}")
         return {"Status": ENTRY_STATUSES[struck.mode], "Error": REFUSALS[struck.mode][2]}
     try:
-        mail = mail_of_bulk_entry(document, template, entry, access_key=access_key)
+        mail = mail_of_bulk_entry(bulk, entry, access_key=access_key)
         state.account.take(len(mail.destination))
     except Refusal as refusal:
         return {"Status": _STATUS_OF_KIND.get(refusal.kind, "INVALID_PARAMETER"), "Error": refusal.message}

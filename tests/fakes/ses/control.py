@@ -2,6 +2,7 @@
 
 GET  /_control/journal      JSON lines, one per accept         (journal.Accept)
 GET  /_control/requests     the last requests to the SES API
+GET  /_control/mails        the last accepted mails as recipients would see them (mail.Mail)
 GET  /_control/counters     counts by name, `events.pending` among them
 GET  /_control/withheld     events lost on purpose
 GET  /_control/certificate  the PEM with which SNS messages verify
@@ -16,6 +17,7 @@ POST /_control/reset        forget everything but subscriptions
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from tests.fakes.ses.events import EventType, event
@@ -48,6 +50,11 @@ def _requests(state: State) -> Response:
     return Response(body=encode(list(state.requests)))
 
 
+def _mails(state: State) -> Response:
+    mails = [asdict(mail) | {"accepted_at": mail.accepted_at.isoformat()} for mail in state.mails.values()]
+    return Response(body=encode(mails))
+
+
 def _counters(state: State) -> Response:
     return Response(body=encode(state.counters.snapshot() | {"events.pending": state.topic.pending}))
 
@@ -63,6 +70,7 @@ def _certificate(state: State) -> Response:
 _QUESTIONS: dict[tuple[str, str], Callable[[State], Response]] = {
     ("GET", "journal"): _journal,
     ("GET", "requests"): _requests,
+    ("GET", "mails"): _mails,
     ("GET", "counters"): _counters,
     ("GET", "withheld"): _withheld,
     ("GET", "certificate"): _certificate,

@@ -134,7 +134,7 @@ def _detail(
         case EventType.REJECT:
             return "reject", {"reason": "Bad content"}
         case EventType.RENDERING_FAILURE:
-            words = "Attribute 'name' is not present in the rendering data."
+            words = f"Attribute '{mail.missing or 'name'}' is not present in the rendering data."
             return "failure", {"errorMessage": words, "templateName": mail.template or "inline"}
         case EventType.DELIVERY_DELAY:
             return "deliveryDelay", _delivery_delay(concerned, at)

@@ -8,11 +8,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
 from tests.fakes.ses.faults import Mode, Rule
 from tests.fakes.ses.journal import Accept
+from tests.fakes.ses.mail import Mail
 from tests.fakes.ses.options import Options
 from tests.fakes.ses.runners import InProcess, InThread
 
@@ -75,6 +77,10 @@ class FakeSes:
     def requests(self) -> list[RecordedRequest]:
         """The last requests to the SES API."""
         return [_recorded(document) for document in json.loads(self._get("requests"))]
+
+    def mails(self) -> list[Mail]:
+        """The last accepted mails, in order."""
+        return [_mail(document) for document in json.loads(self._get("mails"))]
 
     def counters(self) -> dict[str, int]:
         """Counts by name: `connections`, `requests`, `accepts`, `faults.<mode>`, `events.posted`, ..."""
@@ -151,6 +157,15 @@ class FakeSes:
             with error:
                 raise ValueError(error.read().decode()) from error
         return body
+
+
+def _mail(document: Mapping[str, Any]) -> Mail:
+    """A mail from JSON, which knows neither times nor tuples."""
+    read = {
+        "accepted_at": datetime.fromisoformat(document["accepted_at"]),
+        "headers": [(name, value) for name, value in document["headers"]],
+    }
+    return Mail(**{**document, **read})
 
 
 def _recorded(document: Mapping[str, Any]) -> RecordedRequest:

@@ -39,7 +39,11 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """One accepted mail. Addresses are as given, display names included; `headers` are those of the mail."""
+    """One accepted mail. Addresses are as given, display names included; `headers` are those of the mail.
+
+    `html` and `text` are kept of mail that SES composes; `missing` names the template variable without a value that
+    keeps it from being sent.
+    """
 
     ses_id: str
     accepted_at: datetime
@@ -53,6 +57,10 @@ class Mail:
     configuration_set: str
     template: str = ""
     access_key: str = ""
+    reply_to: Sequence[str] = ()
+    html: str | None = field(default=None, repr=False)
+    text: str | None = field(default=None, repr=False)
+    missing: str = ""
 
     @property
     def destination(self) -> list[str]:

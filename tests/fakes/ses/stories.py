@@ -41,6 +41,8 @@ def story_of(mail: Mail) -> list[tuple[EventType, Document]]:
 
     A mail that SES turns down after accepting it (Reject, Rendering Failure) has that event alone.
     """
+    if mail.missing:
+        return _told(mail, Fate.RENDERING_FAILURE, mail.destination)
     by_fate: dict[Fate, list[str]] = {}
     for recipient in mail.destination:
         by_fate.setdefault(fate_of(recipient), []).append(recipient)

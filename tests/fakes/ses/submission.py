@@ -8,10 +8,12 @@ from email import policy
 from email.message import Message
 from email.parser import BytesHeaderParser
 from email.utils import formatdate, getaddresses
+from typing import Any
 
 from tests.fakes.ses import validation as check
 from tests.fakes.ses.mail import Kind, Mail, new_ses_id
 from tests.fakes.ses.refusals import bad_request
+from tests.fakes.ses.templates import NOT_RENDERED, Rendered, check_template, render
 from tests.fakes.ses.validation import Document
 
 _CONTENTS = {"Simple": Kind.SIMPLE, "Raw": Kind.RAW, "Template": Kind.TEMPLATE}
@@ -39,7 +41,7 @@ def mail_of_send_email(document: Document, *, access_key: str) -> Mail:
         return _raw(document, content, tags, access_key=access_key)
     source = check.mailbox(check.required(document, "FromEmailAddress", str))
     destination = _destination(check.required(document, "Destination", dict))
-    subject, template = _simple(content) if kind is Kind.SIMPLE else _template(content)
+    rendered, template = _simple(content) if kind is Kind.SIMPLE else _template(content)
     custom = check.headers(content)
     check.check_attachments(content)
     return _mail(
@@ -47,49 +49,73 @@ def mail_of_send_email(document: Document, *, access_key: str) -> Mail:
         kind=kind,
         source=source,
         destination=destination,
-        headers=[*_written_headers(source, destination, subject), *custom],
+        headers=[*_written_headers(source, destination, rendered.subject), *custom],
         tags=tags,
         template=template,
+        rendered=rendered,
         access_key=access_key,
     )
 
 
-def defaults_of_send_bulk(document: Document) -> tuple[Document, list[Document]]:
-    """Template and entries of a SendBulkEmail request; the entries are not yet looked at."""
-    check.mailbox(check.required(document, "FromEmailAddress", str))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bulk:
+    """What a SendBulkEmail request says for all its entries, which are not yet looked at."""
+
+    document: Document
+    source: str
+    content: Document | None  # of an inline template
+    template: str
+    values: Mapping[str, Any]
+    headers: Mapping[str, tuple[str, str]]
+    tags: Mapping[str, str]
+    entries: list[Document]
+
+
+def read_send_bulk(document: Document) -> Bulk:
+    """A SendBulkEmail request. Raises Refusal where SES refuses it as a whole."""
+    source = check.mailbox(check.required(document, "FromEmailAddress", str))
     template = check.required(check.required(document, "DefaultContent", dict), "Template", dict)
-    _template(template)
-    check.headers(template)
+    content, name = _template_named(template)
     check.check_attachments(template)
-    check.tags(document, "DefaultEmailTags")
     check.required(document, "BulkEmailEntries", list)
     entries = check.structures(document, "BulkEmailEntries")
     if not 1 <= len(entries) <= check.MAX_ENTRIES:
         raise bad_request(f"A bulk request has 1 to {check.MAX_ENTRIES} entries.")
-    return template, entries
+    return Bulk(
+        document=document,
+        source=source,
+        content=content,
+        template=name,
+        values=check.template_data(template, "TemplateData"),
+        headers=_by_name(check.headers(template)),
+        tags=check.tags(document, "DefaultEmailTags"),
+        entries=entries,
+    )
 
 
-def mail_of_bulk_entry(document: Document, template: Document, entry: Document, *, access_key: str) -> Mail:
-    """The mail of one entry; its tags and headers replace defaults of the same name."""
-    source: str = document["FromEmailAddress"]
+def mail_of_bulk_entry(bulk: Bulk, entry: Document, *, access_key: str) -> Mail:
+    """The mail of one entry; its values, tags and headers replace defaults of the same name."""
     destination = _destination(check.required(entry, "Destination", dict))
     replacement = check.optional(entry, "ReplacementEmailContent", dict) or {}
-    check.check_template_data(
-        check.optional(replacement, "ReplacementTemplate", dict) or {}, "ReplacementTemplateData"
-    )
-    subject, name = _template(template)
-    custom = {key.lower(): (key, value) for key, value in check.headers(template)}
-    custom |= {key.lower(): (key, value) for key, value in check.headers(entry, "ReplacementHeaders")}
+    replaced = check.optional(replacement, "ReplacementTemplate", dict) or {}
+    values = {**bulk.values, **check.template_data(replaced, "ReplacementTemplateData")}
+    rendered = render(bulk.content, values) if bulk.content is not None else Rendered()
+    custom = {**bulk.headers, **_by_name(check.headers(entry, "ReplacementHeaders"))}
     return _mail(
-        document,
+        bulk.document,
         kind=Kind.BULK,
-        source=source,
+        source=bulk.source,
         destination=destination,
-        headers=[*_written_headers(source, destination, subject), *custom.values()],
-        tags=check.tags(document, "DefaultEmailTags") | check.tags(entry, "ReplacementTags"),
-        template=name,
+        headers=[*_written_headers(bulk.source, destination, rendered.subject), *custom.values()],
+        tags={**bulk.tags, **check.tags(entry, "ReplacementTags")},
+        template=bulk.template,
+        rendered=rendered,
         access_key=access_key,
     )
+
+
+def _by_name(headers: list[tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    return {name.lower(): (name, value) for name, value in headers}
 
 
 def _only_content(content: Document) -> tuple[Kind, Document]:
@@ -109,22 +135,32 @@ def _destination(document: Document) -> Destination:
     return destination
 
 
-def _simple(content: Document) -> tuple[str, str]:
+def _simple(content: Document) -> tuple[Rendered, str]:
     body = check.required(content, "Body", dict)
-    for name in ("Text", "Html"):
-        if (part := check.optional(body, name, dict)) is not None:
-            check.required(part, "Data", str)
-    return check.required(check.required(content, "Subject", dict), "Data", str), ""
+    text, html = (_data(check.optional(body, name, dict)) for name in ("Text", "Html"))
+    subject = check.required(check.required(content, "Subject", dict), "Data", str)
+    return Rendered(subject=subject, html=html, text=text), ""
 
 
-def _template(content: Document) -> tuple[str, str]:
-    """Subject and name. Named templates are taken as existing: this SES keeps none."""
+def _data(part: Document | None) -> str | None:
+    return None if part is None else check.required(part, "Data", str)
+
+
+def _template(content: Document) -> tuple[Rendered, str]:
+    inline, name = _template_named(content)
+    values = check.template_data(content, "TemplateData")
+    return (render(inline, values) if inline is not None else Rendered()), name
+
+
+def _template_named(content: Document) -> tuple[Document | None, str]:
+    """An inline template's content, or another's name: those are taken as existing, this SES keeps none."""
     inline = check.optional(content, "TemplateContent", dict)
     name = check.optional(content, "TemplateName", str) or check.optional(content, "TemplateArn", str)
     if (inline is None) == (name is None):
         raise bad_request("Template must hold either a name or its content.")
-    check.check_template_data(content, "TemplateData")
-    return (check.optional(inline, "Subject", str) or "" if inline else ""), name or ""
+    if inline is not None:
+        check_template(inline)
+    return inline, name or ""
 
 
 def _raw(document: Document, content: Document, tags: Mapping[str, str], *, access_key: str) -> Mail:
@@ -185,9 +221,9 @@ def _mail(
     tags: Mapping[str, str],
     access_key: str,
     template: str = "",
+    rendered: Rendered = NOT_RENDERED,
     configuration_set: str = "",
 ) -> Mail:
-    check.addresses(document, "ReplyToAddresses")
     return Mail(
         ses_id=new_ses_id(),
         accepted_at=datetime.now(UTC),
@@ -201,4 +237,8 @@ def _mail(
         configuration_set=check.optional(document, "ConfigurationSetName", str) or configuration_set,
         template=template,
         access_key=access_key,
+        reply_to=check.addresses(document, "ReplyToAddresses"),
+        html=rendered.html,
+        text=rendered.text,
+        missing=rendered.missing,
     )

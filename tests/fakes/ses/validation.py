@@ -6,10 +6,11 @@ Source: the SES v2 API reference (SendEmail, EmailContent, MessageHeader, Messag
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
+
+import orjson
 
 from tests.fakes.ses.mail import bare_address
 from tests.fakes.ses.refusals import Refusal, bad_request
@@ -17,6 +18,7 @@ from tests.fakes.ses.refusals import Refusal, bad_request
 MAX_RECIPIENTS = 50
 MAX_ENTRIES = 50
 MAX_HEADERS = 15
+MAX_HEADER = 996  # name and value together
 MAX_MESSAGE_BYTES = 40 * 1024 * 1024
 MAX_TEMPLATE_DATA = 262_144
 
@@ -37,7 +39,7 @@ _OWN_HEADERS = frozenset(
 def read_document(body: bytes) -> Document:
     """The request's JSON object."""
     try:
-        document = json.loads(body)
+        document = orjson.loads(body)
     except ValueError as error:
         raise Refusal(400, "SerializationException", "Request body is not valid JSON.") from error
     if not isinstance(document, dict):
@@ -119,6 +121,8 @@ def headers(document: Document, name: str = "Headers") -> list[tuple[str, str]]:
     for key, value in found:
         if not _HEADER_NAME.fullmatch(key) or not _HEADER_VALUE.fullmatch(value):
             raise bad_request(f"Invalid header: {key!r}")
+        if len(key) + len(value) > MAX_HEADER:
+            raise bad_request(f"Header {key} exceeds {MAX_HEADER} characters.")
         if key.lower() in _OWN_HEADERS:
             raise bad_request(f"Header {key} is not allowed here.")
     return found
@@ -142,16 +146,17 @@ def check_attachments(content: Document) -> None:
         blob(attachment, "RawContent")
 
 
-def check_template_data(document: Document, name: str) -> None:
-    """A JSON object in a string of at most 262,144 characters."""
+def template_data(document: Document, name: str) -> dict[str, Any]:
+    """The JSON object in a string of at most 262,144 characters; an empty one when it is absent."""
     data = optional(document, name, str)
     if data is None:
-        return
+        return {}
     if len(data) > MAX_TEMPLATE_DATA:
         raise bad_request(f"Template data exceeds {MAX_TEMPLATE_DATA} characters.")
     try:
-        valid = isinstance(json.loads(data), dict)
+        values = orjson.loads(data)
     except ValueError:
-        valid = False
-    if not valid:
+        values = None
+    if not isinstance(values, dict):
         raise bad_request("Template data must be a JSON object.")
+    return values
