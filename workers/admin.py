@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django_celery_beat.models import (
     ClockedSchedule,
     CrontabSchedule,
@@ -19,11 +19,14 @@ from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from mailgrid.core import bells
+from mailgrid.core.admin import ConsoleAdmin, Question, verb
 from mailgrid.core.showing import badge, moment
 from workers import routing
+from workers.fleet import admin as _fleet_page  # noqa: F401 - registers itself
+from workers.runs import run_now
 from workers.schedule import ENTRIES
 
-_TASKS = (routing.SWEEP, routing.COLLECT_GARBAGE, routing.DELIVER, routing.INGEST)
+_TASKS = (routing.SWEEP, routing.COLLECT_GARBAGE, routing.DELIVER, routing.INGEST, routing.CHECK_TRANSPORTS)
 
 for _model in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule):
     admin.site.unregister(_model)
@@ -62,8 +65,10 @@ class PeriodicTaskForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(PeriodicTask)
-class PeriodicTaskAdmin(ModelAdmin):  # type: ignore[misc]
+class PeriodicTaskAdmin(ConsoleAdmin):
     """What beat rings, and how often. Mailgrid writes its own entries anew at each start."""
+
+    actions_detail = ("run_now",)
 
     form = PeriodicTaskForm
     list_display = ("name", "task", "rhythm", "state", "last_run")
@@ -83,9 +88,31 @@ class PeriodicTaskAdmin(ModelAdmin):  # type: ignore[misc]
     )
     readonly_fields = ("last_run", "total_run_count")
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """These rows are no facts."""
+        return bool(ModelAdmin.has_add_permission(self, request))
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As Django has it."""
+        return bool(ModelAdmin.has_change_permission(self, request, obj))
+
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Mailgrid's own entries can be disabled; deleted they would come back."""
-        return bool(super().has_delete_permission(request, obj)) and not (obj and obj.name in ENTRIES)
+        allowed = bool(ModelAdmin.has_delete_permission(self, request, obj))
+        return allowed and not (obj and obj.name in ENTRIES)
+
+    @verb("Run now", icon="play_arrow")
+    def run_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Not at its time, but at once."""
+        text = "It runs within some seconds, and then at its times as before."
+        question = Question(title="Run now", text=text, button="Run it now")
+
+        def work(row: PeriodicTask, _answers: dict[str, Any]) -> str:
+            done = run_now(row)
+            self.log_change(request, row, "Run now.")
+            return done
+
+        return self.ask(request, question, work, object_id=object_id)
 
     @admin.display(description="Runs")
     def rhythm(self, task: PeriodicTask) -> str:

@@ -136,9 +136,8 @@ class StateFilter(DropdownFilter):  # type: ignore[misc]
         return newest(wanted) if self.value() in _WORKED_OFF else wanted
 
 
-@admin.register(Notification)
 class NotificationAdmin(ConsoleAdmin):
-    """Payloads as received, kept for a week after they are worked off."""
+    """Payloads as received, kept for a week after they are worked off. For verbs see `emails.dead_letters.admin`."""
 
     list_display = ("received", "shown_state", "transport", "attempts", "result", "external_id")
     list_select_related = ("transport",)

@@ -1,13 +1,18 @@
 """One message on one page: recipients, deliveries with their journal, events, and the timeline."""
 
+from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 
+from emails.dead_letters import services as dead_letters
+from emails.dead_letters.admin import MessageLetterAdmin, each
 from emails.events.models import Event
-from emails.messages.admin import MessageAdmin
 from emails.messages.lifecycle import OPEN, WAITING
 from emails.messages.models import Attempt, Delivery, Message
 from emails.messages.selectors import with_story
@@ -24,12 +29,19 @@ from tenants.audit.admin import actor_of
 
 
 @admin.register(Message)
-class MessageStoryAdmin(MessageAdmin):
+class MessageStoryAdmin(MessageLetterAdmin):
     """The list of messages, and everything about one."""
 
     change_form_template = "admin/emails/message/page.html"
-    actions = ("cancel_chosen", "hold_chosen", "release_chosen", "redrive_chosen")
-    actions_detail = ("cancel", "hold", "release", "redrive", "give_up")
+    actions = (
+        "cancel_chosen",
+        "hold_chosen",
+        "release_chosen",
+        "run_chosen_now",
+        "redrive_chosen",
+        "give_up_chosen",
+    )
+    actions_detail = ("run_now", "cancel", "hold", "release", "redrive", "give_up")
 
     def changeform_view(
         self,
@@ -50,7 +62,22 @@ class MessageStoryAdmin(MessageAdmin):
         """What its state allows; a held one is held by hand, or quarantined, or for what ends by itself."""
         if row.status == Status.HELD:
             return ["cancel", "release", "redrive", "give_up"]
-        return [*(["cancel"] if row.status in OPEN else []), *(["hold"] if row.status in WAITING else [])]
+        if row.status in OPEN:
+            early = row.status in (Status.SCHEDULED, Status.DEFERRED)
+            return [
+                *(["run_now"] if early else []),
+                "cancel",
+                *(["hold"] if row.status in WAITING else []),
+            ]
+        return ["redrive", "give_up"] if dead_letters.exhausted_of([row.pk]) else []
+
+    @verb("Send now", icon="fast_forward")
+    def run_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Wait no longer."""
+        text = (
+            "What waits for its time, or for its next try, is sent at once. Pauses and the pace still count."
+        )
+        return self._one(request, object_id, "run_now", Question(title="Send now", text=text, button="Send"))
 
     @verb("Cancel", icon="cancel", danger=True)
     def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -75,18 +102,23 @@ class MessageStoryAdmin(MessageAdmin):
 
     @verb("Redrive", icon="replay")
     def redrive(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Try what is quarantined once more."""
-        text = "What is quarantined, because of an error of our own again and again, is tried once more."
-        return self._one(
-            request, object_id, "redrive", Question(title="Redrive", text=text, button="Redrive")
+        """Try what is quarantined once more, and send what used up its attempts anew."""
+        text = (
+            "What is quarantined, because of an error of our own again and again, is tried once more. What used up its"
+            " attempts goes out as a new message, to those it did not reach."
         )
+        question = Question(title="Redrive", text=text, button="Redrive")
+        return self._one(request, object_id, "redrive", question, letters=self._send_again)
 
     @verb("Give up", icon="delete_forever", danger=True)
     def give_up(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """End what is quarantined."""
-        text = "What is quarantined ends as failed, and its tenant is told."
+        """End what is quarantined, and forget what used up its attempts."""
+        text = (
+            "What is quarantined ends as failed, and its tenant is told. What used up its attempts, and has failed"
+            " already, is taken off the list of dead letters."
+        )
         question = Question(title="Give up", text=text, button="Give it up", danger=True)
-        return self._one(request, object_id, "give_up", question)
+        return self._one(request, object_id, "give_up", question, letters=self._take_off)
 
     @on_list("Cancel")
     def cancel_chosen(self, request: HttpRequest, chosen: QuerySet[Message]) -> None:
@@ -103,13 +135,35 @@ class MessageStoryAdmin(MessageAdmin):
         """Let each go that was held by hand."""
         self._all(request, chosen, "release")
 
+    @on_list("Send now")
+    def run_chosen_now(self, request: HttpRequest, chosen: QuerySet[Message]) -> None:
+        """Let each wait no longer."""
+        self._all(request, chosen, "run_now")
+
     @on_list("Redrive")
     def redrive_chosen(self, request: HttpRequest, chosen: QuerySet[Message]) -> None:
-        """Try each once more that is quarantined."""
-        self._all(request, chosen, "redrive")
+        """Another chance for each that is a dead letter."""
+        self._all(request, chosen, "redrive", letters=dead_letters.redrive)
 
-    def _one(self, request: HttpRequest, object_id: str, action: str, question: Question) -> HttpResponse:
-        def work(row: Message, _answers: dict[str, Any]) -> str:
+    @on_list("Give up")
+    def give_up_chosen(self, request: HttpRequest, chosen: QuerySet[Message]) -> None:
+        """The end of each that is a dead letter."""
+        self._all(request, chosen, "give_up", letters=dead_letters.remove)
+
+    def _one(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        action: str,
+        question: Question,
+        *,
+        letters: Callable[[HttpRequest, UUID], str | HttpResponse] | None = None,
+    ) -> HttpResponse:
+        """Ask, then act on one message; `letters` is for its exhausted delivery, if it has one."""
+
+        def work(row: Message, _answers: dict[str, Any]) -> str | HttpResponse:
+            if letters and (exhausted := dead_letters.exhausted_of([row.pk])):
+                return letters(request, exhausted[0])
             touched = act(action=action, message_ids=[row.pk], actor=actor_of(request), now=now())
             return (
                 f"{question.title}: done." if touched else f"{question.title}: nothing was in a state for it."
@@ -117,10 +171,28 @@ class MessageStoryAdmin(MessageAdmin):
 
         return self.ask(request, question, work, object_id=object_id)
 
-    def _all(self, request: HttpRequest, chosen: QuerySet[Message], action: str) -> None:
+    def _send_again(self, request: HttpRequest, letter_id: UUID) -> HttpResponse:
+        done = dead_letters.redrive(letter_id=letter_id, actor=actor_of(request), now=now())
+        messages.success(request, "It goes out again, as this new message.")
+        return redirect(reverse("admin:emails_message_change", args=[done.email_id]))
+
+    def _take_off(self, request: HttpRequest, letter_id: UUID) -> str:
+        dead_letters.remove(letter_id=letter_id, actor=actor_of(request), now=now())
+        return "It is off the list of dead letters."
+
+    def _all(
+        self,
+        request: HttpRequest,
+        chosen: QuerySet[Message],
+        action: str,
+        *,
+        letters: Callable[..., Any] | None = None,
+    ) -> None:
         def work() -> str:
             ids = list(chosen.values_list("pk", flat=True))
             touched = act(action=action, message_ids=ids, actor=actor_of(request), now=now())
+            if letters:
+                touched += each(dead_letters.exhausted_of(ids), letters, request)
             return f"{touched} of {len(ids)} were in a state for it."
 
         self.tell(request, work)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -85,10 +86,19 @@ def _rescheduled(message: Message, recipient: Recipient, due_at: datetime, now: 
     )
 
 
-def plan_again(*, message_id: str, caller: Caller, now: datetime) -> Plan:
-    """Plan a new message (`retry_of`) to the recipients that were not sent; raises `Conflict` when there are none."""
+def plan_again(
+    *, message_id: UUID | str, caller: Caller, now: datetime, delivery_id: UUID | None = None
+) -> Plan:
+    """Plan a new message (`retry_of`) to the recipients that were not sent; raises `Conflict` when there are none.
+
+    With `delivery_id` only to those of that delivery.
+    """
     message = get_message(message_id)
-    unsent = [one for one in recipients_of(message) if one.rank and Status(one.status) in RETRYABLE]
+    unsent = [
+        one
+        for one in recipients_of(message)
+        if one.rank and Status(one.status) in RETRYABLE and delivery_id in {None, one.delivery_id}
+    ]
     if not unsent:
         raise Conflict("No recipient of this email failed, expired or is unknown.")
     try:

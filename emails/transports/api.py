@@ -6,8 +6,8 @@ from django.http import HttpResponse
 from django.urls import path
 from pydantic import Field
 
-from emails.transports import selectors, services
-from emails.transports.models import Transport
+from emails.transports import checks, selectors, services
+from emails.transports.models import Transport, TransportCheck
 from emails.transports.services import TransportValues
 from mailgrid.core.callers import ADMIN
 from mailgrid.http.answers import answer
@@ -18,6 +18,8 @@ from tenants.audit.services import Actor
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Limit = Annotated[int, Field(ge=1, le=1_000_000_000)]
+
+CHECK_SECONDS = 10.0  # how long a request waits for a check
 
 _CLEARABLE = frozenset({"per_minute", "per_hour", "per_day"})
 
@@ -107,6 +109,42 @@ class OneTransport(Endpoint):
         return answer({"object": "transport", "id": transport_id, "deleted": True})
 
 
+class CheckTransport(Endpoint):
+    """Whether a transport can be reached and lets us in."""
+
+    scopes = {"POST": ADMIN}
+
+    def post(self, _request: Any, transport: str) -> HttpResponse:
+        """Connect and authenticate, send nothing; 202 when the answer takes longer than ten seconds."""
+        row = selectors.find(transport, operator=self.caller.operator)
+        check = checks.awaited(checks.ask(row, now=self.request_time), seconds=CHECK_SECONDS)
+        return answer(_show_check(check), status=202 if check.state in checks.OPEN else 200)
+
+
+class OneCheck(Endpoint):
+    """A check that was asked for."""
+
+    scopes = {"GET": ADMIN}
+
+    def get(self, _request: Any, transport: str, check_id: str) -> HttpResponse:
+        """What came of it, for a day."""
+        row = selectors.find(transport, operator=self.caller.operator)
+        return answer(_show_check(checks.find(row, check_id)))
+
+
+def _show_check(check: TransportCheck) -> dict[str, Any]:
+    failed = check.state == TransportCheck.State.FAILED
+    error = {"class": check.error_class, "code": check.error_code, "message": check.error_message}
+    return {
+        "object": "transport_check",
+        "id": check.pk,
+        "transport_id": check.transport_id,
+        "status": "pending" if check.state in checks.OPEN else check.state,
+        "error": error if failed else None,
+        "checked_at": check.checked_at,
+    }
+
+
 def _show(row: Transport) -> dict[str, Any]:
     return {
         "object": "transport",
@@ -126,4 +164,6 @@ def _show(row: Transport) -> dict[str, Any]:
 routes = [
     path("transports", Transports.as_view()),
     path("transports/<str:transport>", OneTransport.as_view()),
+    path("transports/<str:transport>/check", CheckTransport.as_view()),
+    path("transports/<str:transport>/checks/<str:check_id>", OneCheck.as_view()),
 ]

@@ -76,7 +76,7 @@ def test_a_sandbox_has_no_hook(acme):
     assert (made.hook_url, made.transport.hook_key, made.transport.sealed_secrets) == (None, None, b"")
 
 
-@pytest.mark.parametrize("kind", ["smtp", "memory", "pigeon"])
+@pytest.mark.parametrize("kind", ["memory", "pigeon"])
 def test_a_kind_without_an_adapter_is_refused(acme, kind):
     with pytest.raises(services.UnavailableKind) as refused:
         create(acme, kind=kind)

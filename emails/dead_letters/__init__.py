@@ -1,0 +1,1 @@
+"""Work that is exhausted or quarantined, kept for inspection: listed, redriven, given up."""

@@ -1,0 +1,24 @@
+"""Bells of the fetch queue: calls to hosts that tenants name."""
+
+from typing import Any
+
+from celery import shared_task
+
+from emails.delivery.canary import send_canaries as send_due_canaries
+from mailgrid.core import bells
+from mailgrid.core.clock import now
+from workers.checking import check_alone
+from workers.process import holdings
+
+
+@shared_task(name="workers.tasks.fetching.check_transports")
+def check_transports(**_newer: Any) -> dict[str, int]:
+    """Answer the checks of transports that are due; how many ended how."""
+    holdings().looked_at(bells.FETCH)
+    return dict(check_alone())
+
+
+@shared_task(name="workers.tasks.fetching.send_canaries")
+def send_canaries(**_newer: Any) -> dict[str, int]:
+    """See whether events arrive, where a doubt waits for them."""
+    return dict(send_due_canaries(transports=holdings().transports, now=now()))
