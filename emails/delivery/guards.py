@@ -1,32 +1,32 @@
 """Reasons not to send, in the order in which they are asked. Each is a function of the facts read with the claim. Pure.
 
-What a guard stops is settled in the claim's transaction and gets no attempt.
+What a guard stops is settled in the claim's transaction and gets no attempt. The last two, `past_limit` and
+`past_pace`, are about what runs out: they are asked for the rows that no other guard stops, so that nothing is used up
+in vain.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from emails.messages.lifecycle import Input
 from emails.messages.moves import Move
 from emails.messages.queue.claiming import PendingRecipient, Picked
-from mailgrid.core.vocabulary import HoldReason, Status
+from mailgrid.core.vocabulary import FailReason, HoldReason, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What the claim knows beside the row itself.
 
-    `recipients` are those still pending, `suppressed` maps some of their ids to the reason. `take_slot` takes a slot of
-    the stream's pace: None when there was one, else when the next one is free.
+    `recipients` are those still pending, `suppressed` maps some of their ids to the reason.
     """
 
     now: datetime
     recipients: Sequence[PendingRecipient]
     suppressed: Mapping[UUID, str]
-    take_slot: Callable[[], datetime | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +35,7 @@ class Stop:
 
     input: Input
     reason: str = ""
+    detail: str = ""
     due_at: datetime | None = None
 
 
@@ -66,19 +67,12 @@ def everybody_suppressed(_row: Picked, facts: Facts) -> Stop | None:
     return Stop(input=Input.SUPPRESSED, reason=reason)
 
 
-def stream_past_its_pace(_row: Picked, facts: Facts) -> Stop | None:
-    """Asked last: what another guard stops must not use up a slot."""
-    free_at = facts.take_slot()
-    return Stop(input=Input.DEFERRED, due_at=free_at) if free_at else None
-
-
 GUARDS: Final[tuple[Callable[[Picked, Facts], Stop | None], ...]] = (
     cancel_requested,
     too_late,
     tenant_paused,
     stream_paused,
     everybody_suppressed,
-    stream_past_its_pace,
 )
 
 
@@ -88,6 +82,23 @@ def first_stop(row: Picked, facts: Facts) -> Stop | None:
         if stop := guard(row, facts):
             return stop
     return None
+
+
+COME_AGAIN: Final = timedelta(seconds=5)  # for a place that may be there in a moment
+
+
+def past_limit(*, exhausted: bool, now: datetime) -> Stop:
+    """An account with `over_limit: reject` has no place for it. Fails only when the limit is known to be reached."""
+    if not exhausted:
+        return Stop(input=Input.DEFERRED, due_at=now + COME_AGAIN)
+    return Stop(
+        input=Input.FAILED, reason=FailReason.OVER_LIMIT, detail="The limit of its transport is used up."
+    )
+
+
+def past_pace(free_at: datetime | None) -> Stop | None:
+    """Its stream is past its `rate_per_second`: it waits for the slot that it was given."""
+    return Stop(input=Input.DEFERRED, due_at=free_at) if free_at else None
 
 
 def as_move(row: Picked, stop: Stop) -> Move:
@@ -102,6 +113,7 @@ def as_move(row: Picked, stop: Stop) -> Move:
         input=stop.input,
         due_at=stop.due_at,
         reason=stop.reason,
+        detail=stop.detail,
         suspect=row.suspect,
         crashes=row.crashes,
     )

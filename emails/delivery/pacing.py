@@ -1,90 +1,207 @@
-"""Our speed towards a provider: the account's bucket before the claim, the stream's inside it.
+"""Our speed towards a provider, step by step: the account's limits, the tenant's share of them, the stream's pace.
 
-Tokens are taken before anything is claimed: waiting inside a lease would manufacture doubts.
+What an account's limits mean, by its `over_limit`:
+
+- `defer`: mail waits, unclaimed, until there is room. A limit per minute is a pace: a bucket that fills at this rate
+  and holds a tenth of a minute's worth, so that a restart, which fills it, does not send a whole minute's allowance at
+  once. The last fifth of the bucket is for immediate mail. Limits per hour and per day are windows: no more than that
+  in any hour, in any day, as fast as you like. Tokens and places are taken before anything is claimed: waiting inside a
+  lease would manufacture doubts.
+- `reject`: mail that finds a limit reached ends `failed: over_limit`. All limits are windows, that of a minute too, so
+  that no mail fails for coming together with other mail. Places are taken in the claim, for exactly the rows that
+  nothing else stops. While Redis is away nothing fails that way unless the rows alone say that the limit is reached;
+  what this process's part does not cover waits a moment.
+
+A place is used by an attempt that may have been sent. What was provably not sent gives it back when it is settled; what
+a doubt or a crash leaves is judged by the rows (`mailgrid.core.windows`).
+
+A tenant's share is what a claim takes of it where others wait (`emails.messages.queue.claiming`): plans name no rate of
+sending, so there is no bucket for it.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from math import ceil
 from typing import Final
 from uuid import UUID
 
-from emails.transports.models import Transport
-from mailgrid.core.cache import KEPT_SECONDS, BriefCache
-from mailgrid.core.ratelimit import limiter
+from django.db import DatabaseError
 
-# (column, seconds): the limits an account may have. A bucket holds at most a tenth of a minute's worth, so that
-# a restart, which fills it, does not send a whole period's allowance at once.
-_PERIODS: Final = (("per_minute", 60), ("per_hour", 3600), ("per_day", 86_400))
-_BURST_SHARE: Final = 10
+from emails.messages.queue import counting
+from emails.transports.models import Transport
+from mailgrid.core.bells import Priority
+from mailgrid.core.cache import KEPT_SECONDS, BriefCache
+from mailgrid.core.ratelimit import Bucket, limiter
+from mailgrid.core.windows import DAY, HOUR, MINUTE, Recount, Taken, Window
+
+_COLUMNS: Final = {"per_minute": MINUTE, "per_hour": HOUR, "per_day": DAY}
+_BURST_SHARE: Final = 10  # a bucket holds this part of its limit
+_RESERVED: Final = 0.2  # of a bucket, for immediate mail
 
 # So that a rate that was raised, or a backlog that was cancelled, is soon noticed.
 _MOST_AHEAD: Final = timedelta(minutes=10)
-_last_slot: dict[UUID, datetime] = {}  # the last slot given to a waiting row of each stream, per process
-
-Bucket = tuple[str, float, float]
-_known: BriefCache[UUID, tuple[Bucket, ...]] = BriefCache(seconds=KEPT_SECONDS, size=10_000)
 
 
-def grant(transport_ids: Sequence[UUID], *, wanted: int) -> dict[UUID, int]:
-    """How many deliveries may be claimed from each lane now, `wanted` in all. A lane without tokens gets none."""
-    granted: dict[UUID, int] = {}
-    for place, transport_id in enumerate(transport_ids):
-        left = wanted - sum(granted.values())
-        share = ceil(
-            left / (len(transport_ids) - place)
-        )  # else the first account without a limit takes all, always
-        if share > 0 and (count := _take(transport_id, share)) > 0:
-            granted[transport_id] = count
-    return granted
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A transport's limits."""
+
+    key: str
+    bucket: Bucket | None
+    windows: Mapping[Window, int]
+    rejects: bool
+    recount: Recount
+
+    def take(self, wanted: int, priority: Priority) -> int:
+        """What both the pace and the windows can give; what the pace gave too much goes back."""
+        count, buckets = wanted, self._buckets(priority)
+        if buckets:
+            count = limiter().take_up_to(buckets, tokens=wanted)
+        if not count:
+            return 0
+        places = self.take_places(count).granted
+        if buckets and places < count:
+            limiter().give_back(buckets, tokens=count - places)
+        return places
+
+    def take_places(self, wanted: int) -> Taken:
+        """Room in all windows."""
+        if not self.windows:
+            return Taken(wanted, exhausted=False)
+        return limiter().windows.take_up_to(self.key, self.windows, places=wanted, recount=self.recount)
+
+    def look(self, wanted: int) -> None:
+        """Have the rows counted, if need be, before a claim that takes places."""
+        if self.windows:
+            limiter().windows.look(self.key, self.windows, places=wanted, recount=self.recount)
+
+    def give_back(self, count: int) -> None:
+        """Tokens and places that were not used."""
+        if self.bucket is not None:
+            limiter().give_back([self.bucket], tokens=count)
+        self.give_back_places(count)
+
+    def give_back_places(self, count: int) -> None:
+        """Places alone: the provider was asked, and did not take the mail."""
+        if self.windows:
+            limiter().windows.give_back(self.key, self.windows, places=count)
+
+    def _buckets(self, priority: Priority) -> list[Bucket]:
+        if self.bucket is None:
+            return []
+        if priority == Priority.IMMEDIATE:
+            return [self.bucket]
+        return [replace(self.bucket, kept=min(_RESERVED * self.bucket.burst, self.bucket.burst - 1))]
 
 
-def give_back(transport_id: UUID, *, unused: int) -> None:
-    """Tokens that no delivery used."""
-    if unused > 0:
-        for name, _, burst in _buckets(transport_id):
-            limiter().give_back(name, tokens=unused, burst=burst)
+_known: BriefCache[UUID, Account] = BriefCache(seconds=KEPT_SECONDS, size=10_000)
 
 
-def _take(transport_id: UUID, wanted: int) -> int:
-    """What every bucket of the account can give; what an earlier one gave too much goes back."""
-    count = wanted
-    taken: list[tuple[str, float]] = []
-    for name, rate, burst in _buckets(transport_id):
-        granted = int(limiter().take_up_to(name, tokens=count, rate=rate, burst=burst).granted)
-        for earlier, size in taken:
-            limiter().give_back(earlier, tokens=count - granted, burst=size)
-        taken.append((name, burst))
-        count = granted
-    return count
+class Allowance:
+    """What one claim takes of the accounts' limits. What no claimed delivery uses goes back."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[UUID, Account] = {}
+        self._unused: Counter[UUID] = Counter()
+
+    def grant(self, transport_ids: Sequence[UUID], *, wanted: int, priority: Priority) -> dict[UUID, int]:
+        """How many deliveries may be claimed of each lane, `wanted` in all.
+
+        A lane without tokens gets none and keeps no other waiting.
+        """
+        granted: dict[UUID, int] = {}
+        for place, transport_id in enumerate(transport_ids):
+            left = wanted - sum(granted.values())
+            # Else the first account without a limit takes all, always.
+            share = ceil(left / (len(transport_ids) - place))
+            if share > 0 and (count := self._take(transport_id, share, priority)) > 0:
+                granted[transport_id] = count
+        return granted
+
+    def places(self, transport_id: UUID, wanted: int) -> Taken:
+        """The places that an account which rejects has for this many deliveries; any other has given them already."""
+        account = self._accounts[transport_id]
+        if not account.rejects:
+            return Taken(wanted, exhausted=False)
+        taken = account.take_places(wanted)
+        self._unused[transport_id] += taken.granted
+        return taken
+
+    def use(self, transport_ids: Iterable[UUID]) -> None:
+        """Deliveries were claimed; the transport of each of them."""
+        self._unused.subtract(transport_ids)
+
+    def return_unused(self) -> None:
+        """Give back. Asks no database: what was claimed must be sent."""
+        for transport_id, count in self._unused.items():
+            if count > 0:
+                self._accounts[transport_id].give_back(count)
+
+    def _take(self, transport_id: UUID, wanted: int, priority: Priority) -> int:
+        self._accounts[transport_id] = account = _account(transport_id)
+        if account.rejects:
+            account.look(wanted)
+            return wanted
+        self._unused[transport_id] = count = account.take(wanted, priority)
+        return count
 
 
-def _buckets(transport_id: UUID) -> tuple[Bucket, ...]:
-    """Name, rate and size of each bucket of an account, as of at most five seconds ago."""
+@contextmanager
+def allowance() -> Iterator[Allowance]:
+    """For one claim; however it ends, nothing is kept that it did not use."""
+    own = Allowance()
+    try:
+        yield own
+    finally:
+        own.return_unused()
+
+
+def give_back_unsent(transport_ids: Iterable[UUID]) -> None:
+    """The places of attempts that were provably not sent; an id for each of them. Never fails: they are settled."""
+    for transport_id, count in Counter(transport_ids).items():
+        with suppress(DatabaseError):
+            _account(transport_id).give_back_places(count)
+
+
+def take_slots(stream_id: UUID, rate: float | None, *, count: int, now: datetime) -> list[datetime | None]:
+    """The last step, a stream's `rate_per_second`, for `count` rows: None when a row may go now, else when it may.
+
+    Every row that waits gets a slot of its own, over all processes, so that a backlog comes back row by row.
+    """
+    if not rate:
+        return [None] * count
+    bucket = Bucket(f"stream:{stream_id}", rate=rate, burst=max(1.0, rate))
+    waits = limiter().take_slots(bucket, count=count, farthest=_MOST_AHEAD.total_seconds())
+    return [now + timedelta(seconds=wait) if wait else None for wait in waits]
+
+
+def _account(transport_id: UUID) -> Account:
+    """A transport's limits as of at most five seconds ago."""
     if (kept := _known.get(transport_id)) is not None:
         return kept
     row = Transport.across_tenants.get(pk=transport_id)
-    buckets = tuple(
-        (f"account:{transport_id}:{column}", limit / seconds, max(1.0, limit / _BURST_SHARE))
-        for column, seconds in _PERIODS
-        if (limit := getattr(row, column))
+    limits = {window: limit for column, window in _COLUMNS.items() if (limit := getattr(row, column))}
+    rejects = row.over_limit == Transport.OverLimit.REJECT
+    pace = None if rejects else limits.pop(MINUTE, None)
+    account = Account(
+        key=f"account:{transport_id}",
+        bucket=_bucket(transport_id, pace) if pace else None,
+        windows=limits,
+        rejects=rejects,
+        recount=partial(_attempted, transport_id),
     )
-    _known.put(transport_id, buckets)
-    return buckets
+    _known.put(transport_id, account)
+    return account
 
 
-def take_slot(stream_id: UUID, rate: float | None, *, now: datetime) -> datetime | None:
-    """The last step of the pace, a stream's `rate_per_second`: None when the row may go now, else when it may.
+def _bucket(transport_id: UUID, per_minute: int) -> Bucket:
+    rate, burst = per_minute / MINUTE.seconds, max(1.0, per_minute / _BURST_SHARE)
+    return Bucket(f"account:{transport_id}", rate=rate, burst=burst)
 
-    Every row that waits gets a slot of its own, so that a backlog comes back row by row and not all at once.
-    """
-    if not rate:
-        return None
-    grant = limiter().take(f"stream:{stream_id}", tokens=1, rate=rate, burst=max(1.0, rate))
-    if grant.granted:
-        return None
-    free = now + timedelta(seconds=max(grant.retry_after, 0.01))
-    last = _last_slot.get(stream_id)
-    slot = min(max(free, last + timedelta(seconds=1 / rate)) if last else free, now + _MOST_AHEAD)
-    _last_slot[stream_id] = slot
-    return slot
+
+def _attempted(transport_id: UUID, since: float, slot_seconds: int) -> Mapping[int, int]:
+    return counting.attempted(transport_id, since=since, slot_seconds=slot_seconds)

@@ -1,15 +1,41 @@
-"""Token buckets. In-process here; a fleet shares them through the class named by the setting `RATE_LIMITER`."""
+"""How fast: token buckets, the slots of a queue that waits for them, and windows (`mailgrid.core.windows`).
+
+The setting `RATE_LIMITER` names the class: in-process here, or shared by a fleet (`mailgrid.core.ratelimit_redis`).
+"""
 
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Protocol
+from typing import Final, Protocol
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-_PRUNE_ABOVE = 10_000  # buckets; a full bucket carries no information and may be forgotten
+from mailgrid.core.windows import LocalWindows, Windows
+
+# Buckets; a full one carries no information and may be forgotten.
+_PRUNE_ABOVE: Final = 10_000
+SHORTEST_WAIT: Final = 0.01  # seconds; so that a slot lies ahead
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """`rate` is in tokens per second, `burst` the bucket's size, `kept` what this taker must leave in it."""
+
+    name: str
+    rate: float
+    burst: float
+    kept: float = 0.0
+
+    def part_of(self, processes: int) -> "Bucket":
+        """What one of so many processes may use as if it were alone."""
+        if processes == 1:
+            return self
+        burst = max(1.0, self.burst / processes)
+        kept = min(self.kept / processes, burst - 1)
+        return replace(self, rate=self.rate / processes, burst=burst, kept=kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,68 +48,122 @@ class Grant:
     full_in: float
     retry_after: float
 
+    @classmethod
+    def of(cls, bucket: Bucket, *, granted: float, wanted: float, level: float) -> "Grant":
+        """The grant that left the bucket at this level; `retry_after` until `wanted` could be had."""
+        return cls(
+            granted=granted,
+            limit=bucket.burst,
+            remaining=max(0.0, level),
+            full_in=(bucket.burst - level) / bucket.rate,
+            retry_after=max(0.0, wanted - level) / bucket.rate,
+        )
+
 
 class Limiter(Protocol):
-    """Buckets by name. `rate` is tokens per second, `burst` the bucket's size."""
+    """Buckets by name, which start full; and windows."""
+
+    @property
+    def windows(self) -> Windows:
+        """The windows beside the buckets."""
+        ...
 
     def take(self, name: str, *, tokens: float, rate: float, burst: float) -> Grant:
-        """All the tokens asked for, or none."""
+        """At a door: all the tokens asked for, or none."""
         ...
 
-    def take_up_to(self, name: str, *, tokens: int, rate: float, burst: float) -> Grant:
-        """As many whole tokens as there are."""
+    def take_up_to(self, buckets: Sequence[Bucket], *, tokens: int) -> int:
+        """For our own pace: as many whole tokens as each of the buckets can give, taken from all of them."""
         ...
 
-    def give_back(self, name: str, *, tokens: float, burst: float) -> None: ...
+    def take_slots(self, bucket: Bucket, *, count: int, farthest: float) -> list[float]:
+        """For our own pace: seconds until each of `count` may go. 0 took a token; who waits has a slot of its own.
+
+        Slots lie one behind the other over calls and processes, so that a backlog comes back row by row; none of them
+        lies more than `farthest` seconds ahead. Whoever comes back takes a token like everybody.
+        """
+        ...
+
+    def give_back(self, buckets: Sequence[Bucket], *, tokens: float) -> None:
+        """Tokens that were taken and not used."""
+        ...
 
 
 class LocalBuckets:
-    """Buckets of this process. They start full, so a restart can allow one burst more."""
+    """Buckets of this process.
 
-    def __init__(self) -> None:
+    Of a pace it uses the part of one of `processes`; at the doors, where it is about protection and not about a
+    provider's limit, each process counts for itself. A pace starts full, so a restart can allow one burst more, or
+    empty: for a process that takes over what it does not know the state of.
+    """
+
+    def __init__(self, *, processes: int | None = None, full: bool = True) -> None:
+        self.windows = LocalWindows(processes=processes)
+        self._processes = processes or settings.SENDING_PROCESSES
+        self._full = full
         self._lock = threading.Lock()
         # name -> (tokens, monotonic time of that count, monotonic time when it is full again)
-        self._buckets: dict[str, tuple[float, float, float]] = {}
+        self._levels: dict[str, tuple[float, float, float]] = {}
+        self._last_slots: dict[str, float] = {}  # name -> monotonic time of the last slot given
 
     def take(self, name: str, *, tokens: float, rate: float, burst: float) -> Grant:
+        """All the tokens asked for, or none."""
+        bucket = Bucket(name, rate, burst)
         with self._lock:
-            level = self._level(name, rate, burst)
+            level = self._level(bucket, full=True)
             granted = tokens if level >= tokens else 0.0
-            return self._settle(name, level - granted, granted, tokens, rate, burst)
+            self._put(bucket, level - granted)
+            return Grant.of(bucket, granted=granted, wanted=tokens, level=level - granted)
 
-    def take_up_to(self, name: str, *, tokens: int, rate: float, burst: float) -> Grant:
+    def take_up_to(self, buckets: Sequence[Bucket], *, tokens: int) -> int:
+        """As many whole tokens as each can give."""
+        own = [bucket.part_of(self._processes) for bucket in buckets]
         with self._lock:
-            level = self._level(name, rate, burst)
-            granted = min(tokens, int(level))
-            return self._settle(name, level - granted, granted, 1, rate, burst)
+            levels = [self._level(bucket, full=self._full) for bucket in own]
+            free = [int(level - bucket.kept) for bucket, level in zip(own, levels, strict=True)]
+            granted = max(0, min(tokens, *free))
+            for bucket, level in zip(own, levels, strict=True):
+                self._put(bucket, level - granted)
+            return granted
 
-    def give_back(self, name: str, *, tokens: float, burst: float) -> None:
+    def take_slots(self, bucket: Bucket, *, count: int, farthest: float) -> list[float]:
+        """Seconds until each of `count` may go."""
+        own = bucket.part_of(self._processes)
         with self._lock:
-            if name in self._buckets:
-                level, at, full_at = self._buckets[name]
-                self._buckets[name] = (min(burst, level + tokens), at, full_at)
+            now, level = time.monotonic(), self._level(own, full=self._full)
+            granted = max(0, min(count, int(level)))
+            level -= granted
+            self._put(own, level)
+            waits = [0.0] * granted
+            for _ in range(count - granted):
+                free = now + max((1 - level) / own.rate, SHORTEST_WAIT)
+                behind = self._last_slots.get(own.name, 0.0) + 1 / own.rate
+                self._last_slots[own.name] = slot = min(max(free, behind), now + farthest)
+                waits.append(slot - now)
+            return waits
 
-    def _level(self, name: str, rate: float, burst: float) -> float:
-        if (bucket := self._buckets.get(name)) is None:
-            return burst
-        tokens, at, _ = bucket
-        return min(burst, tokens + (time.monotonic() - at) * rate)
+    def give_back(self, buckets: Sequence[Bucket], *, tokens: float) -> None:
+        """Tokens that were taken and not used."""
+        with self._lock:
+            for bucket in buckets:
+                if bucket.name in self._levels:
+                    level, at, full_at = self._levels[bucket.name]
+                    self._levels[bucket.name] = (min(bucket.burst, level + tokens), at, full_at)
 
-    def _settle(
-        self, name: str, level: float, granted: float, wanted: float, rate: float, burst: float
-    ) -> Grant:
+    def _level(self, bucket: Bucket, *, full: bool) -> float:
         now = time.monotonic()
-        if len(self._buckets) > _PRUNE_ABOVE:
-            self._buckets = {key: bucket for key, bucket in self._buckets.items() if bucket[2] > now}
-        self._buckets[name] = (level, now, now + (burst - level) / rate)
-        missing = max(0.0, wanted - level)
-        return Grant(
-            granted=granted,
-            limit=burst,
-            remaining=max(0.0, level),
-            full_in=(burst - level) / rate,
-            retry_after=missing / rate,
-        )
+        if (kept := self._levels.get(bucket.name)) is None:
+            return self._put(bucket, bucket.burst if full else 0.0)
+        tokens, at, _ = kept
+        return min(bucket.burst, tokens + (now - at) * bucket.rate)
+
+    def _put(self, bucket: Bucket, level: float) -> float:
+        now = time.monotonic()
+        if len(self._levels) > _PRUNE_ABOVE:
+            self._levels = {name: kept for name, kept in self._levels.items() if kept[2] > now}
+            self._last_slots = {name: slot for name, slot in self._last_slots.items() if slot > now}
+        self._levels[bucket.name] = (level, now, now + (bucket.burst - level) / bucket.rate)
+        return level
 
 
 def limiter() -> Limiter:

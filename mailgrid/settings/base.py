@@ -1,5 +1,8 @@
 """Everything that holds however Mailgrid runs."""
 
+from pathlib import Path
+from typing import Any
+
 from mailgrid.env import env
 from mailgrid.settings.apps import *  # noqa: F403
 from mailgrid.settings.celery import *  # noqa: F403
@@ -22,3 +25,9 @@ LANGUAGE_CODE = "en"
 STATIC_URL = "static/"
 
 PUBLIC_URL = (env("PUBLIC_URL") or f"http://{env('HOST')}:{env('PORT')}").rstrip("/")
+
+METRICS_DIR: Path | None = None  # each process counts for itself
+
+# For fault tests alone (mailgrid.core.failpoints, mailgrid.core.durations); no environment variable reaches them.
+FAILPOINTS: dict[str, Any] = {}
+TIME_SCALE = 1.0

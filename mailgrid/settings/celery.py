@@ -70,7 +70,7 @@ def over_rabbitmq(url: str, role: str) -> dict[str, Any]:
         },
         "CELERY_BROKER_CONNECTION_TIMEOUT": 4,
         "CELERY_BROKER_HEARTBEAT": 10,  # a hung broker was noticed after 20 to 22 s
-        # Flower asks four things at once, each over a connection and a producer with one more: four would be a deadlock.
+        # Flower asks four things at once, each over a connection and one more for its producer: four would deadlock.
         "CELERY_BROKER_POOL_LIMIT": 16 if role == "flower" else 4,
         "CELERY_BROKER_POOL_ACQUIRE_TIMEOUT": 5,
         "CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP": True,

@@ -4,6 +4,8 @@ Secrets come from the environment; processes that share a VAR_DIR may share its 
 Start-up stops with one sentence that names everything missing.
 """
 
+import os
+
 from mailgrid.env import WrongSetting, env
 from mailgrid.settings import secrets
 from mailgrid.settings.base import *  # noqa: F403
@@ -25,3 +27,10 @@ _needed = {
 }
 if _missing := [name for name, value in _needed.items() if not value]:
     raise WrongSetting(f"A fleet needs {', '.join(_missing)}: see docs/operations.md.")
+
+# Processes of one machine count in files of this folder, and its web processes answer /metrics for all of them.
+METRICS_DIR = VAR_DIR / "metrics"
+METRICS_DIR.mkdir(parents=True, exist_ok=True)
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(
+    METRICS_DIR
+)  # read when prometheus_client is imported, which is later

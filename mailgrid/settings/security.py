@@ -33,5 +33,3 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 LOGIN_REDIRECT_URL = "/admin/"
-
-RATE_LIMITER = "mailgrid.core.ratelimit.LocalBuckets"

@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from mailgrid.core.errors import MailgridError
-from mailgrid.core.ratelimit import Grant, limiter
+from mailgrid.core.ratelimit import Bucket, Grant, limiter
 from tenants.quotas.counters import Used, counters
 from tenants.quotas.periods import DAY, MONTH, Period
 from tenants.tenancy.selectors import TenantFacts
@@ -58,9 +58,9 @@ def take_recipients(*, tenant_id: UUID, test: bool, limits: Limits, count: int) 
 
 def give_back_recipients(*, tenant_id: UUID, test: bool, limits: Limits, count: int) -> None:
     """Return the tokens of recipients that were not accepted after all."""
-    limiter().give_back(
-        _bucket("recipients", tenant_id, test), tokens=count, burst=limits.recipients_per_minute
-    )
+    allowed = limits.recipients_per_minute
+    bucket = Bucket(_bucket("recipients", tenant_id, test), rate=allowed / _MINUTE, burst=allowed)
+    limiter().give_back([bucket], tokens=count)
 
 
 def consume(*, tenant: TenantFacts, test: bool, count: int, now: datetime) -> bool:
