@@ -11,7 +11,11 @@ from mailgrid.core.work import DueWork
 
 
 class Event(TenantRow):
-    """One fact about a recipient. `seq` rises in commit order on SQLite; `dedupe_key` lets a fact in once.
+    """One fact about a recipient; `dedupe_key` lets a fact in once.
+
+    Its place in the log is (`transaction`, `seq`). On SQLite, with one writer, `seq` rises in commit order and
+    `transaction` is 0. On PostgreSQL, where the later commit may have drawn the lower number, the database writes the
+    id of the transaction that recorded it; those that are still open may yet get in front (`selectors`).
 
     `data` holds only what is the event's own (bounce, complaint, …); the rest of the wire form is read from the
     message. `occurred_at` is the source's time, `created_at` ours.
@@ -20,6 +24,7 @@ class Event(TenantRow):
     has_modes = True
 
     seq = models.BigAutoField(primary_key=True)
+    transaction = models.BigIntegerField(db_default=0, editable=False)
     event_id = models.UUIDField(unique=True, default=uuid7, editable=False)
     test = models.BooleanField(default=False)
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="events")
@@ -34,8 +39,10 @@ class Event(TenantRow):
 
     class Meta(TenantRow.Meta):
         indexes = [
-            models.Index(fields=["tenant", "test", "seq"], name="emails_event_seq"),
-            models.Index(fields=["tenant", "test", "type", "seq"], name="emails_event_type"),
+            models.Index(fields=["tenant", "test", "transaction", "seq"], name="emails_event_place"),
+            models.Index(
+                fields=["tenant", "test", "type", "transaction", "seq"], name="emails_event_type_place"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -43,7 +50,10 @@ class Event(TenantRow):
 
 
 class Notification(DueWork):
-    """A provider's payload as received: stored before it is answered, verified and applied by a worker."""
+    """A provider's payload as received: stored before it is answered, verified and applied by a worker.
+
+    `due_at` of one that is exhausted says when it was last tried.
+    """
 
     class State(models.TextChoices):
         PENDING = "pending"
@@ -52,6 +62,7 @@ class Notification(DueWork):
         IGNORED = "ignored"  # understood, and without consequence
         REFUSED = "refused"  # not signed by whom it claims, or not for us
         UNREADABLE = "unreadable"
+        EXHAUSTED = "exhausted"  # failed again and again: a dead letter, for an operator
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     transport = models.ForeignKey(Transport, on_delete=models.CASCADE, related_name="+")
@@ -66,7 +77,10 @@ class Notification(DueWork):
                 fields=["due_at"],
                 condition=Q(state__in=["pending", "processing"]),
                 name="emails_notification_due",
-            )
+            ),
+            models.Index(
+                fields=["-id"], condition=Q(state="exhausted"), name="emails_notification_exhausted"
+            ),
         ]
 
     def __str__(self) -> str:

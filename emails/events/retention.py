@@ -3,12 +3,15 @@
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.db.models import Q
+
 from emails.events.models import Event, Notification
 from mailgrid.core.sql import delete_oldest
 from tenants.tenancy.models import Tenant
 
 CHUNK: Final = 2_000
 RAW_KEPT: Final = timedelta(days=7)
+EXHAUSTED_KEPT: Final = timedelta(days=30)  # for an operator to decide
 
 
 def delete_events(*, now: datetime) -> int:
@@ -26,6 +29,7 @@ def delete_events(*, now: datetime) -> int:
 
 
 def delete_notifications(*, now: datetime) -> int:
-    """Those that are worked off, after a week; how many."""
+    """Those that are worked off, after a week, and dead letters after a month; how many."""
     done = Notification.objects.exclude(state__in=["pending", "processing"])
-    return delete_oldest(done.filter(received_at__lt=now - RAW_KEPT), limit=CHUNK)
+    over = Q(received_at__lt=now - RAW_KEPT) & ~Q(state="exhausted")
+    return delete_oldest(done.filter(over | Q(received_at__lt=now - EXHAUSTED_KEPT)), limit=CHUNK)

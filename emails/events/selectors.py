@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Func, Q, QuerySet, TextField, Value
-from django.db.models.lookups import Exact
+from django.db import connection
+from django.db.models import BigIntegerField, BooleanField, F, Func, Q, QuerySet, TextField, Value
+from django.db.models.lookups import Exact, GreaterThan, LessThan
 
 from emails.events.models import Event
 from emails.events.payloads import Header, ToldEvent
@@ -53,10 +54,12 @@ class EventFilter:
 def listed(wanted: EventFilter, page: Page, *, oldest_first: bool) -> tuple[list[ToldEvent], bool]:
     """A page of the events in scope, and whether more follow in its direction; raises `UnknownCursor`.
 
+    Who goes on from the last one, oldest first, misses none: what an open transaction may still get in front of waits.
     A constant number of queries, whatever the page holds.
     """
-    rows, more = _page(_filtered(wanted), page, oldest_first=oldest_first)
-    return told(rows), more
+    rows = _filtered(wanted)
+    shown, more = _page(_final(rows) if oldest_first else rows, page, oldest_first=oldest_first)
+    return told(shown), more
 
 
 def of_email(email_id: str, page: Page) -> tuple[list[ToldEvent], bool]:
@@ -64,7 +67,8 @@ def of_email(email_id: str, page: Page) -> tuple[list[ToldEvent], bool]:
     message_id = parse_uuid(email_id)
     if not Message.objects.filter(pk=message_id).exists():
         raise EmailNotFound("There is no such email.")
-    return listed(EventFilter(email_id=message_id), page, oldest_first=True)
+    rows, more = _page(_filtered(EventFilter(email_id=message_id)), page, oldest_first=True)
+    return told(rows), more
 
 
 def find(event_id: str) -> ToldEvent:
@@ -139,18 +143,41 @@ def _page(rows: QuerySet[Event], page: Page, *, oldest_first: bool) -> tuple[lis
     backwards = page.before is not None
     ascending = oldest_first != backwards
     if cursor := page.after or page.before:
-        seq = _seq_of(cursor)
-        rows = rows.filter(seq__gt=seq) if ascending else rows.filter(seq__lt=seq)
-    found = list(with_facts(rows).order_by("seq" if ascending else "-seq")[: page.limit + 1])
+        here, there = _Place(F("transaction"), F("seq")), _place_of(cursor)
+        rows = rows.filter(GreaterThan(here, there) if ascending else LessThan(here, there))
+    order = ("transaction", "seq") if ascending else ("-transaction", "-seq")
+    found = list(with_facts(rows).order_by(*order)[: page.limit + 1])
     shown = found[: page.limit]
     return shown[::-1] if backwards else shown, len(found) > page.limit
 
 
-def _seq_of(cursor: UUID) -> int:
-    seq: int | None = Event.objects.filter(event_id=cursor).values_list("seq", flat=True).first()
-    if seq is None:
+class _Place(Func):
+    """Where an event stands in the log: a row value, which compares as the index on it is sorted."""
+
+    function = ""
+    output_field = BigIntegerField()
+
+
+def _place_of(cursor: UUID) -> _Place:
+    place = Event.objects.filter(event_id=cursor).values_list("transaction", "seq").first()
+    if place is None:
         raise UnknownCursor("The cursor names no event that is still kept.")
-    return seq
+    return _Place(*map(Value, place))
+
+
+class _NobodyBefore(Func):
+    """On PostgreSQL: every transaction up to this one has ended, or it is our own."""
+
+    template = (
+        "(%(expressions)s < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+        " OR %(expressions)s = pg_current_xact_id_if_assigned()::text::bigint)"
+    )
+    output_field = BooleanField()
+
+
+def _final(rows: QuerySet[Event]) -> QuerySet[Event]:
+    """Those in front of which nothing can appear any more."""
+    return rows.filter(_NobodyBefore(F("transaction"))) if connection.vendor == "postgresql" else rows
 
 
 def _headers(message_ids: set[UUID]) -> dict[UUID, tuple[Header, ...]]:

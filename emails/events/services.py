@@ -6,12 +6,10 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection
-
 from emails.events.models import Event, Notification
 from mailgrid.core import bells
 from mailgrid.core.ids import uuid7
-from mailgrid.core.sql import insert_rows, values_table
+from mailgrid.core.sql import Insert, insert_rows, read_uuid, run, values_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +48,14 @@ def record(facts: Sequence[NewEvent], *, now: datetime) -> set[UUID]:
 
     Call inside the transaction of what the facts tell.
     """
-    rows = [_event(fact, now) for fact in facts]
-    inserted = insert_rows(Event, _EVENT, rows, ignore_conflicts=True, returning="event_id")
-    return {stored if isinstance(stored, UUID) else UUID(stored) for stored in inserted}
+    new = insert(facts, now=now)
+    inserted = insert_rows(new.model, new.columns, new.rows, ignore_conflicts=True, returning="event_id")
+    return {read_uuid(stored) for stored in inserted}
+
+
+def insert(facts: Sequence[NewEvent], *, now: datetime) -> Insert:
+    """The rows of facts that nobody can know yet, to be stored together with what they tell."""
+    return Insert(Event, _EVENT, [_event(fact, now) for fact in facts])
 
 
 def store_notifications(notifications: Sequence[NewNotification], *, now: datetime) -> int:
@@ -69,12 +72,11 @@ def settle_notifications(rows: Sequence[Notification]) -> None:
     columns = {"id": "id", "fence": "fence", "state": "state", "result": "result", "due": "due_at"}
     values = [(row.pk, row.fence, str(row.state), row.result, row.due_at) for row in rows]
     table, parameters = values_table("v", Notification, columns, values)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"WITH {table} UPDATE emails_notification SET state = v.state, result = v.result, due_at = v.due,"
-            " lease_until = NULL FROM v WHERE emails_notification.id = v.id AND emails_notification.fence = v.fence",
-            parameters,
-        )
+    run(
+        f"WITH {table} UPDATE emails_notification SET state = v.state, result = v.result, due_at = v.due,"
+        " lease_until = NULL FROM v WHERE emails_notification.id = v.id AND emails_notification.fence = v.fence",
+        parameters,
+    )
 
 
 _EVENT: Final = (

@@ -11,6 +11,7 @@ from emails.messages.lifecycle import EVENT_OF
 from emails.messages.moves import Move
 from emails.messages.queue import settling
 from emails.messages.queue.settling import Changed
+from mailgrid.core.sql import storable
 from mailgrid.core.vocabulary import Status
 
 _SUPPRESSION_WORDS = "Mailgrid left this recipient out: the address is on a suppression list."
@@ -52,7 +53,7 @@ def sent_key(recipient_id: object, provider_message_id: str) -> str:
 def _own_data(step: Move) -> dict[str, Any]:
     match step.to:
         case Status.FAILED:
-            return {"failed": {"reason": step.reason, "message": step.detail}}
+            return {"failed": {"reason": step.reason, "message": storable(step.detail)}}
         case Status.HELD:
             return {"held": {"reason": step.reason}}
         case Status.SUPPRESSED:

@@ -45,6 +45,7 @@ DELIVERY: Final = Machine(
         (S.DEFERRED, Input.DUE): S.QUEUED,
         (S.QUEUED, Input.CLAIMED): S.SENDING,
         (S.QUEUED, Input.DEFERRED): S.DEFERRED,  # a guard: its stream is past its pace
+        (S.QUEUED, Input.FAILED): S.FAILED,  # a guard: its account is past its limit and rejects
         (S.SENDING, Input.SENT): S.SENT,
         (S.SENDING, Input.DEFERRED): S.DEFERRED,
         (S.SENDING, Input.HELD): S.HELD,

@@ -161,7 +161,14 @@ class Recipient(TenantRow):
     human_clicks = models.IntegerField(default=0)
 
     class Meta(TenantRow.Meta):
-        indexes = [models.Index(fields=["tenant", "address"], name="emails_recipient_address")]
+        indexes = [
+            models.Index(fields=["tenant", "address"], name="emails_recipient_address"),
+            models.Index(
+                fields=["delivery"],
+                condition=Q(reason="retries_exhausted"),
+                name="emails_recipient_exhausted",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.address

@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-
-from emails.events.services import NewEvent, record
+from emails.events import services as events
+from emails.events.services import NewEvent
 from emails.events.transitions import suppression_data
 from emails.messages.content import Content
 from emails.messages.lifecycle import EVENT_OF
@@ -25,6 +24,8 @@ from mailgrid.core.bells import Priority, ring
 from mailgrid.core.callers import Caller
 from mailgrid.core.errors import MailgridError
 from mailgrid.core.ids import uuid7
+from mailgrid.core.locks import until_done
+from mailgrid.core.sql import insert_all
 from mailgrid.core.vocabulary import HoldReason, Status, SuppressedReason
 from tenants.quotas.services import (
     DailyQuotaExceeded,
@@ -199,13 +200,14 @@ def _first_state(
 def _store(messages: Sequence[NewMessage], *, now: datetime) -> None:
     if not messages:
         return
-    with transaction.atomic():
-        intake.store(messages, now=now)
-        record([event for message in messages for event in _events(message, now)], now=now)
-        for priority in sorted({m.priority for m in messages if m.state == Status.QUEUED}):
-            ring(Priority(priority).queue)
-    for message in messages:
-        metrics.accepted.labels(source=message.source).inc(len(message.recipients))
+    facts = [event for message in messages for event in _events(message, now)]
+    rows = [*intake.inserts(messages, now=now), events.insert(facts, now=now)]
+    until_done(lambda: insert_all(rows))
+    for priority in sorted({m.priority for m in messages if m.state == Status.QUEUED}):
+        ring(Priority(priority).queue)
+    for source in {message.source for message in messages}:
+        count = sum(len(message.recipients) for message in messages if message.source == source)
+        metrics.accepted.labels(source=source).inc(count)
 
 
 def _events(message: NewMessage, now: datetime) -> list[NewEvent]:

@@ -7,15 +7,15 @@ second waits on the unique index and then reads the first one's answer.
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from django.db import IntegrityError, transaction
 
 from mailgrid.core.errors import MailgridError
+from mailgrid.core.ids import uuid7
 from mailgrid.core.models import IdempotencyRecord
-from mailgrid.core.sql import delete_oldest
+from mailgrid.core.sql import adapted, delete_oldest, run
 
 
 class InvalidKey(MailgridError):
@@ -70,37 +70,42 @@ def hash_request(body: Any, *extra: str) -> str:
 
 def stored_answer(name: Name, *, now: datetime) -> Answer | None:
     """The answer kept under this name, or None; raises `OtherRequest`."""
-    record = _rows(name).filter(expires_at__gt=now).values_list("request_hash", "status", "body").first()
-    if record is None:
+    (moment,) = adapted(IdempotencyRecord, "expires_at", [now])
+    rows = run(
+        f"SELECT request_hash, status, body FROM core_idempotencyrecord WHERE {_NAMED} AND expires_at > %s",
+        [*_named(name), moment],
+    )
+    if not rows:
         return None
-    request_hash, status, body = record
+    request_hash, status, body = rows[0]
     if request_hash != name.request_hash:
         raise OtherRequest("This idempotency key was used for a different request.")
     return Answer(status, bytes(body))
 
 
 def claim(name: Name, *, now: datetime, expires_at: datetime) -> bool:
-    """Take the name, inside the transaction of the work; False when somebody else has it."""
-    _rows(name).filter(expires_at__lte=now).delete()
-    try:
-        with transaction.atomic():
-            IdempotencyRecord.objects.create(
-                tenant_id=name.tenant_id,
-                test=name.test,
-                route=name.route,
-                key=name.key,
-                request_hash=name.request_hash,
-                created_at=now,
-                expires_at=expires_at,
-            )
-    except IntegrityError:
-        return False
-    return True
+    """Take the name, inside the transaction of the work; False when somebody else has it.
+
+    Waits for whoever is taking it at the same time. A name whose time is over is free.
+    """
+    (id_,) = adapted(IdempotencyRecord, "id", [uuid7()])
+    times = adapted(IdempotencyRecord, "expires_at", [now, expires_at])
+    taken = run(
+        f"""INSERT INTO core_idempotencyrecord AS kept ({", ".join(_COLUMNS)})
+            VALUES ({", ".join(["%s"] * len(_COLUMNS))})
+            ON CONFLICT (tenant_id, test, route, key) DO UPDATE SET {_ANEW}
+             WHERE kept.expires_at <= excluded.created_at RETURNING id""",
+        [id_, *_named(name), name.request_hash, 0, b"", *times],
+    )
+    return bool(taken)
 
 
 def keep(name: Name, answer: Answer) -> None:
     """Store the answer under the claimed name, in the same transaction."""
-    _rows(name).update(status=answer.status, body=answer.body)
+    run(
+        f"UPDATE core_idempotencyrecord SET status = %s, body = %s WHERE {_NAMED}",
+        [answer.status, answer.body, *_named(name)],
+    )
 
 
 def delete_expired(*, now: datetime, limit: int = 2000) -> int:
@@ -108,7 +113,22 @@ def delete_expired(*, now: datetime, limit: int = 2000) -> int:
     return delete_oldest(IdempotencyRecord.objects.filter(expires_at__lte=now), limit=limit)
 
 
-def _rows(name: Name) -> Any:
-    return IdempotencyRecord.objects.filter(
-        tenant_id=name.tenant_id, test=name.test, route=name.route, key=name.key
-    )
+_NAMED: Final = "tenant_id = %s AND test = %s AND route = %s AND key = %s"
+_COLUMNS: Final = (
+    "id",
+    "tenant_id",
+    "test",
+    "route",
+    "key",
+    "request_hash",
+    "status",
+    "body",
+    "created_at",
+    "expires_at",
+)
+_ANEW: Final = ", ".join(f"{column} = excluded.{column}" for column in _COLUMNS)
+
+
+def _named(name: Name) -> list[Any]:
+    """Parameters of `_NAMED`."""
+    return [*adapted(IdempotencyRecord, "tenant_id", [name.tenant_id]), name.test, name.route, name.key]

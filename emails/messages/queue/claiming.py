@@ -13,7 +13,7 @@ from emails.messages.models import Attempt, Delivery
 from emails.messages.moves import AttemptOutcome
 from mailgrid.core.bells import Priority
 from mailgrid.core.ids import uuid7
-from mailgrid.core.sql import adapted, holes, insert_rows, read_time, read_uuid
+from mailgrid.core.sql import adapted, any_of, insert_rows, read_time, read_uuid, run
 
 LEASE_SECONDS: Final = 90  # above compose 10 s + connect 3 s + read 20 s, with room for a batch
 NOBODY: Final = UUID(int=0)  # before every tenant
@@ -110,16 +110,14 @@ _FAIR_BATCH = {
 
 _SUSPECT = f"""
 SELECT {_COLUMNS} FROM emails_delivery d {_FACTS}
- WHERE d.state = 'queued' AND d.suspect AND d.priority = %s AND d.transport_id IN ({{transports}})
+ WHERE d.state = 'queued' AND d.suspect AND d.priority = %s AND {{these}}
  ORDER BY d.due_at LIMIT 1"""
 _LOCK = {"sqlite": "", "postgresql": " FOR UPDATE OF d SKIP LOCKED"}
 
 
 def lanes(priority: Priority) -> list[UUID]:
     """The transports that have queued mail of this priority. Takes no lock: an idle worker disturbs nobody."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LANES, [int(priority)] * 3)
-        return [read_uuid(row[0]) for row in cursor.fetchall()]
+    return [read_uuid(row[0]) for row in run(_LANES, [int(priority)] * 3)]
 
 
 def pick(*, priority: Priority, transport_id: UUID, after_tenant: UUID, limit: int) -> list[Picked]:
@@ -145,20 +143,16 @@ def _left_over(priority: Priority, transport_id: UUID, limit: int, picked: Seque
 
 def pick_suspect(priority: Priority, transport_ids: Collection[UUID]) -> list[Picked]:
     """At most one delivery of these transports that may have ended its process before; it is claimed alone."""
-    transports = adapted(Delivery, "id", transport_ids)
-    sql = _SUSPECT.format(transports=holes(transports)) + _LOCK[connection.vendor]
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [int(priority), *transports])
-        return [_picked(row) for row in cursor.fetchall()]
+    these, ids = any_of("d.transport_id", Delivery, "transport_id", transport_ids)
+    sql = _SUSPECT.format(these=these) + _LOCK[connection.vendor]
+    return [_picked(row) for row in run(sql, [int(priority), *ids])]
 
 
 def _tenants_waiting(priority: Priority, transport_id: UUID, limit: int) -> int:
     """How many tenants have mail in the lane, counted up to `limit`."""
     transport, nobody = adapted(Delivery, "id", (transport_id, NOBODY))
     lane = [int(priority), transport]
-    with connection.cursor() as cursor:
-        cursor.execute(_WAITING, [*lane, nobody, *lane, limit])
-        return int(cursor.fetchone()[0])
+    return int(run(_WAITING, [*lane, nobody, *lane, limit])[0][0])
 
 
 def _pick_between(
@@ -167,9 +161,7 @@ def _pick_between(
     transport, start, end = adapted(Delivery, "id", (transport_id, after, upto))
     lane = [int(priority), transport]
     parameters = [*lane, start, *lane, end, limit, *lane, share, limit]
-    with connection.cursor() as cursor:
-        cursor.execute(_FAIR_BATCH[connection.vendor], parameters)
-        return [_picked(row) for row in cursor.fetchall()]
+    return [_picked(row) for row in run(_FAIR_BATCH[connection.vendor], parameters)]
 
 
 def _picked(row: Sequence[Any]) -> Picked:
@@ -200,19 +192,18 @@ def pending_recipients(delivery_ids: Sequence[UUID]) -> list[PendingRecipient]:
     """The recipients of these deliveries that nothing has happened to yet, in the order of the envelope."""
     if not delivery_ids:
         return []
-    ids = adapted(Delivery, "id", delivery_ids)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, delivery_id, kind, address, name FROM emails_recipient"
-            f" WHERE delivery_id IN ({holes(ids)}) AND rank = 0 ORDER BY position",
-            ids,
+    these, ids = any_of("delivery_id", Delivery, "id", delivery_ids)
+    rows = run(
+        f"SELECT id, delivery_id, kind, address, name FROM emails_recipient WHERE {these} AND rank = 0"
+        " ORDER BY position",
+        ids,
+    )
+    return [
+        PendingRecipient(
+            id=read_uuid(id_), delivery_id=read_uuid(delivery_id), kind=kind, address=address, name=name
         )
-        return [
-            PendingRecipient(
-                id=read_uuid(id_), delivery_id=read_uuid(delivery_id), kind=kind, address=address, name=name
-            )
-            for id_, delivery_id, kind, address, name in cursor.fetchall()
-        ]
+        for id_, delivery_id, kind, address, name in rows
+    ]
 
 
 def cancel_requested(delivery_ids: Sequence[UUID]) -> set[UUID]:
@@ -225,14 +216,13 @@ def journal(picked: Sequence[Picked], *, now: datetime) -> None:
     """To `sending` under a lease, fence raised, with one attempt `started` each: before any byte leaves."""
     if not picked:
         return
-    ids = adapted(Delivery, "id", (row.delivery_id for row in picked))
+    these, ids = any_of("id", Delivery, "id", [row.delivery_id for row in picked])
     (lease_until,) = adapted(Delivery, "lease_until", [now + timedelta(seconds=LEASE_SECONDS)])
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE emails_delivery SET state = 'sending', fence = fence + 1, attempts = attempts + 1,"
-            f" lease_until = %s WHERE id IN ({holes(ids)})",
-            [lease_until, *ids],
-        )
+    run(
+        "UPDATE emails_delivery SET state = 'sending', fence = fence + 1, attempts = attempts + 1,"
+        f" lease_until = %s WHERE {these}",
+        [lease_until, *ids],
+    )
     insert_rows(
         Attempt,
         (

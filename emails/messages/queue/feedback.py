@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection
-
 from emails.messages.models import Message, Recipient
-from mailgrid.core.sql import values_table
+from mailgrid.core.sql import run, values_table
 from mailgrid.core.vocabulary import Status
 
 
@@ -37,15 +35,14 @@ def raise_recipients(raised: Sequence[Raised]) -> None:
         "bounce_type": "bounce_type",
         "at": "status_at",
     }
-    rows = [(r.recipient_id, r.status.value, r.rank, r.reason, r.bounce_type, r.at) for r in raised]
+    rows = sorted((r.recipient_id, r.status.value, r.rank, r.reason, r.bounce_type, r.at) for r in raised)
     table, parameters = values_table("v", Recipient, columns, rows)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""WITH {table} UPDATE emails_recipient SET status = v.status, rank = v.rank, reason = v.reason,
-                bounce_type = v.bounce_type, status_at = v.at
-                FROM v WHERE emails_recipient.id = v.id AND emails_recipient.rank < v.rank""",
-            parameters,
-        )
+    run(
+        f"""WITH {table} UPDATE emails_recipient SET status = v.status, rank = v.rank, reason = v.reason,
+            bounce_type = v.bounce_type, status_at = v.at
+            FROM v WHERE emails_recipient.id = v.id AND emails_recipient.rank < v.rank""",
+        parameters,
+    )
 
 
 def count_opens(recipients: Sequence[Recipient]) -> None:
@@ -62,11 +59,10 @@ def _count(recipients: Sequence[Recipient], *, column: str, flag: str) -> None:
     if not recipients:
         return
     hits = Counter(recipient.pk for recipient in recipients)
-    table, parameters = values_table("v", Recipient, {"id": "id", "hits": "opens"}, list(hits.items()))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""WITH {table} UPDATE emails_recipient SET {column} = {column} + v.hits
-                FROM v WHERE emails_recipient.id = v.id""",
-            parameters,
-        )
+    table, parameters = values_table("v", Recipient, {"id": "id", "hits": "opens"}, sorted(hits.items()))
+    run(
+        f"""WITH {table} UPDATE emails_recipient SET {column} = {column} + v.hits
+            FROM v WHERE emails_recipient.id = v.id""",
+        parameters,
+    )
     Message.across_tenants.filter(pk__in={one.message_id for one in recipients}).update(**{flag: True})

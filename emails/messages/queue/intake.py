@@ -1,4 +1,4 @@
-"""Store accepted messages: one statement per table, whatever their number. Call inside the transaction of accept."""
+"""The rows of accepted messages, one insert per table, for accept to store together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from emails.messages.content import Content
 from emails.messages.lifecycle import RANKS
 from emails.messages.models import Delivery, Message, MessageContent, Recipient
 from mailgrid.core.addresses import Mailbox
-from mailgrid.core.sql import insert_rows
+from mailgrid.core.sql import Insert
 from mailgrid.core.vocabulary import Status
 
 
@@ -65,12 +65,14 @@ class NewMessage:
         return [recipient.mailbox.readable() for recipient in self.recipients if recipient.kind == kind]
 
 
-def store(messages: Sequence[NewMessage], *, now: datetime) -> None:
-    """Insert messages, contents, deliveries and recipients."""
-    insert_rows(Message, _MESSAGE, [_message(new, now) for new in messages])
-    insert_rows(MessageContent, contents.COLUMNS, [_content(new) for new in messages])
-    insert_rows(Delivery, _DELIVERY, [_delivery(new, now) for new in messages])
-    insert_rows(Recipient, _RECIPIENT, [row for new in messages for row in _recipients(new, now)])
+def inserts(messages: Sequence[NewMessage], *, now: datetime) -> list[Insert]:
+    """The rows of messages, contents, deliveries and recipients. Large contents are in the blob store afterwards."""
+    return [
+        Insert(Message, _MESSAGE, [_message(new, now) for new in messages]),
+        Insert(MessageContent, contents.COLUMNS, [_content(new) for new in messages]),
+        Insert(Delivery, _DELIVERY, [_delivery(new, now) for new in messages]),
+        Insert(Recipient, _RECIPIENT, [row for new in messages for row in _recipients(new, now)]),
+    ]
 
 
 _MESSAGE = (

@@ -20,7 +20,7 @@ from mailgrid.core.vocabulary import HoldReason, Status
 _COLUMNS: Final = ("id", "message_id", "tenant_id", "test", "fence", "state", "suspect", "crashes")
 
 
-def in_states(*states: Status) -> Func:
+def in_states(*states: str) -> Func:
     """A condition with the states spelled out: SQLite takes a partial index only for its own words, not for parameters.
 
     Give the states of the index, in its order.
@@ -58,6 +58,12 @@ def due(*, now: datetime, limit: int) -> list[Move]:
         for priority in Priority
         for move in moves(waiting.filter(priority=priority).order_by("due_at"), Input.DUE, limit=limit)
     ]
+
+
+def at_once(rows: QuerySet[Any], *, now: datetime, limit: int) -> list[Move]:
+    """Those of these deliveries that wait for their time or their next try: due now."""
+    waiting = rows.filter(state__in=[Status.SCHEDULED, Status.DEFERRED])
+    return moves(waiting.order_by("pk"), Input.DUE, limit=limit, due_at=now)
 
 
 _LEASED: Final = in_states(Status.SENDING, Status.IN_DOUBT)
@@ -115,6 +121,24 @@ def releasable(*, now: datetime, limit: int) -> list[Move]:
     return released(ended.order_by("id"), now=now, limit=limit)
 
 
+def released_by_accounts(*, now: datetime, limit: int) -> list[Move]:
+    """Held rows whose account lets mail through again: it has no breaker any more."""
+    held = Delivery.across_tenants.filter(state=Status.HELD, hold_reason__in=_BY_ACCOUNT)
+    return released(held.filter(transport__breakers=None).order_by("id"), now=now, limit=limit)
+
+
+_BY_ACCOUNT: Final = (HoldReason.ACCOUNT_PAUSED, HoldReason.ACCOUNT_QUOTA)
+
+
+def to_probe(transport_id: UUID, *, now: datetime) -> list[Move]:
+    """One delivery that its account's breaker holds, if nothing of that account is queued."""
+    own = Delivery.across_tenants.filter(transport_id=transport_id)
+    if own.filter(state=Status.QUEUED).exists():
+        return []
+    held = own.filter(state=Status.HELD, hold_reason__in=_BY_ACCOUNT)
+    return released(held.order_by("id"), now=now, limit=1)[:1]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doubt:
     """A delivery in doubt whose time to be decided has come."""
@@ -124,6 +148,7 @@ class Doubt:
     tenant_id: UUID
     test: bool
     transport_id: UUID
+    configuration_set: str
     fence: int
     priority: Priority
     at_most_once: bool
@@ -149,6 +174,8 @@ def doubts(*, now: datetime, limit: int) -> list[Doubt]:
         "suspect",
         "crashes",
         "journal__at",
+        "stream__configuration_set",
+        "transport__settings__configuration_set",
     )
     return [
         Doubt(
@@ -157,6 +184,7 @@ def doubts(*, now: datetime, limit: int) -> list[Doubt]:
             tenant_id=row[2],
             test=row[3],
             transport_id=row[4],
+            configuration_set=row[12] or row[13] or "",
             fence=row[5],
             priority=Priority(row[6]),
             at_most_once=row[7],
@@ -167,6 +195,41 @@ def doubts(*, now: datetime, limit: int) -> list[Doubt]:
         )
         for row in found[:limit]
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Awaiting:
+    """An account and configuration set with deliveries in doubt: the latest of them, and as whom it was sent."""
+
+    transport_id: UUID
+    configuration_set: str
+    tenant_id: UUID
+    sender: str
+    newest: datetime
+
+
+def awaiting_events(*, before: datetime) -> list[Awaiting]:
+    """Where deliveries are in doubt whose attempt began before this time; there are few such accounts."""
+    rows = Delivery.across_tenants.filter(_LEASED, state=Status.IN_DOUBT, test=False)
+    found = rows.filter(journal__fence=F("fence"), journal__at__lt=before).values_list(
+        "transport_id",
+        "stream__configuration_set",
+        "transport__settings__configuration_set",
+        "tenant_id",
+        "message__sender",
+        "journal__at",
+    )
+    latest: dict[tuple[UUID, str], Awaiting] = {}
+    for transport_id, of_stream, of_account, tenant_id, sender, at in found.order_by("-journal__at")[:1000]:
+        awaiting = Awaiting(
+            transport_id=transport_id,
+            configuration_set=of_stream or of_account or "",
+            tenant_id=tenant_id,
+            sender=sender,
+            newest=at,
+        )
+        latest.setdefault((transport_id, awaiting.configuration_set), awaiting)
+    return list(latest.values())
 
 
 def look_again(delivery_ids: Sequence[UUID], *, at: datetime) -> None:

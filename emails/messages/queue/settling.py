@@ -3,19 +3,18 @@
 One statement per table, whatever the number of moves. Zero rows changed means somebody else decided; that is no error.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from operator import attrgetter
+from typing import Final, Literal
 from uuid import UUID
-
-from django.db import connection
 
 from emails.messages.lifecycle import PRECEDENCE, RANKS, TERMINAL
 from emails.messages.models import Attempt, Delivery, Message, Recipient
-from emails.messages.moves import AttemptOutcome, Move
+from emails.messages.moves import AttemptOutcome, Move, Split
 from mailgrid.core import metrics
-from mailgrid.core.sql import adapted, holes, read_uuid, values_table
+from mailgrid.core.sql import any_of, read_uuid, run, storable, values_table
 from mailgrid.core.vocabulary import Status
 
 
@@ -38,10 +37,12 @@ class Applied:
 def apply(moves: Sequence[Move], *, now: datetime) -> Applied:
     """Apply the moves that still can be applied. Call inside a transaction.
 
-    A late answer of an old fence is kept in its attempt, and can only raise the delivery to `sent`.
+    A late answer of an old fence is kept in its attempt, and can only raise the delivery to `sent`. Deliveries are
+    locked first, and in the order of their ids, as `feedback` does: whoever comes second waits there, and nowhere else.
     """
     if not moves:
         return Applied(0, [])
+    moves = sorted(moves, key=attrgetter("delivery_id"))
     moved = _move_deliveries(moves)
     late = [move for move in moves if move.delivery_id not in moved and move.to == Status.SENT]
     moved |= _prove_sent(late)
@@ -85,23 +86,20 @@ def _move_deliveries(moves: Sequence[Move]) -> set[UUID]:
           FROM v WHERE emails_delivery.id = v.id AND emails_delivery.fence = v.fence
            AND emails_delivery.state = v.source
         RETURNING emails_delivery.id"""
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return {read_uuid(row[0]) for row in cursor.fetchall()}
+    return {read_uuid(row[0]) for row in run(sql, parameters)}
 
 
 def _prove_sent(moves: Sequence[Move]) -> set[UUID]:
     """Proof ignores the fence of the delivery: it names its own attempt."""
     if not moves:
         return set()
-    ids = adapted(Delivery, "id", (move.delivery_id for move in moves))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE emails_delivery SET state = 'sent', hold_reason = '', lease_until = NULL, suspect = %s,"
-            f" crashes = 0 WHERE id IN ({holes(ids)}) AND state <> 'sent' RETURNING id",
-            [False, *ids],
-        )
-        proved = {read_uuid(row[0]) for row in cursor.fetchall()}
+    these, ids = any_of("id", Delivery, "id", [move.delivery_id for move in moves])
+    rows = run(
+        "UPDATE emails_delivery SET state = 'sent', hold_reason = '', lease_until = NULL, suspect = %s,"
+        f" crashes = 0 WHERE {these} AND state <> 'sent' RETURNING id",
+        [False, *ids],
+    )
+    proved = {read_uuid(row[0]) for row in rows}
     metrics.late_proof.inc(len(proved))
     return proved
 
@@ -132,54 +130,69 @@ def _settle_attempts(moves: Sequence[Move], *, now: datetime) -> None:
             now,
             attempt.provider_message_id[:255],
             attempt.error_class,
-            attempt.error_code[:100],
-            attempt.error_message[:1000],
+            storable(attempt.error_code)[:100],
+            storable(attempt.error_message)[:1000],
         )
         for move in moves
         if (attempt := move.attempt)
     ]
     table, parameters = values_table("v", Attempt, _ATTEMPT, rows)
     assignments = ", ".join(f"{name} = v.{name}" for name in list(_ATTEMPT)[2:])
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""WITH {table} UPDATE emails_attempt SET {assignments} FROM v
-                 WHERE emails_attempt.delivery_id = v.delivery_id AND emails_attempt.fence = v.fence
-                   AND emails_attempt.outcome IN (%s, %s)""",
-            [*parameters, *_UNDECIDED],
-        )
+    run(
+        f"""WITH {table} UPDATE emails_attempt SET {assignments} FROM v
+             WHERE emails_attempt.delivery_id = v.delivery_id AND emails_attempt.fence = v.fence
+               AND emails_attempt.outcome IN (%s, %s)""",
+        [*parameters, *_UNDECIDED],
+    )
+
+
+# A recipient that was refused while others of its delivery were taken: what proves the sending is about the others.
+REFUSED_APART: Final = 25
 
 
 def _move_recipients(moves: dict[UUID, Move], *, now: datetime) -> list[Changed]:
-    ended = [move for move in moves.values() if move.to in TERMINAL]
-    held = [move.delivery_id for move in moves.values() if move.to == Status.HELD]
+    whole = [move for move in moves.values() if move.split is None]
+    ended = [(move.delivery_id, move, RANKS[move.to]) for move in whole if move.to in TERMINAL]
+    held = [move.delivery_id for move in whole if move.to == Status.HELD]
     changed = [
-        Changed(recipient_id, moves[delivery_id]) for recipient_id, delivery_id in _end(ended, now=now)
+        Changed(recipient_id, moves[delivery_id])
+        for recipient_id, delivery_id in _end(ended, key="delivery_id", now=now)
     ]
     if held:
         pending = Recipient.across_tenants.filter(delivery_id__in=held, rank=0)
         changed += [Changed(pk, moves[delivery]) for pk, delivery in pending.values_list("pk", "delivery_id")]
-    return changed
+    return changed + _part({key: move.split for key, move in moves.items() if move.split}, now=now)
 
 
-def _end(moves: Sequence[Move], *, now: datetime) -> list[tuple[UUID, UUID]]:
-    if not moves:
+def _part(splits: Mapping[UUID, Split], *, now: datetime) -> list[Changed]:
+    """Recipients that do not go their delivery's way: each by its own move."""
+    if not splits:
         return []
-    columns = {
-        "delivery_id": "delivery_id",
-        "status": "status",
-        "rank": "rank",
-        "reason": "reason",
-        "at": "status_at",
-    }
-    rows = [(m.delivery_id, m.to.value, RANKS[m.to], m.reason[:32], now) for m in moves]
+    found = Recipient.across_tenants.filter(delivery_id__in=list(splits))
+    ended = {}
+    for recipient_id, delivery_id, address in found.values_list("pk", "delivery_id", "address"):
+        split = splits[delivery_id]
+        move = split.named.get(address, split.others)
+        if move.to in TERMINAL:
+            rank = REFUSED_APART if address in split.named else RANKS[move.to]
+            ended[recipient_id] = (recipient_id, move, rank)
+    return [Changed(pk, ended[pk][1]) for pk, _ in _end(list(ended.values()), key="id", now=now)]
+
+
+def _end(
+    steps: Sequence[tuple[UUID, Move, int]], *, key: Literal["id", "delivery_id"], now: datetime
+) -> list[tuple[UUID, UUID]]:
+    """Lift recipients, found by `key`, to a step's state and rank; the ids of those changed, and their deliveries'."""
+    if not steps:
+        return []
+    columns = {"key": key, "status": "status", "rank": "rank", "reason": "reason", "at": "status_at"}
+    rows = [(found_by, move.to.value, rank, move.reason[:32], now) for found_by, move, rank in steps]
     table, parameters = values_table("v", Recipient, columns, rows)
     sql = f"""WITH {table}
         UPDATE emails_recipient SET status = v.status, rank = v.rank, reason = v.reason, status_at = v.at
-          FROM v WHERE emails_recipient.delivery_id = v.delivery_id AND emails_recipient.rank < v.rank
+          FROM v WHERE emails_recipient.{key} = v.key AND emails_recipient.rank < v.rank
         RETURNING emails_recipient.id, emails_recipient.delivery_id"""
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return [(read_uuid(row[0]), read_uuid(row[1])) for row in cursor.fetchall()]
+    return [(read_uuid(recipient), read_uuid(delivery)) for recipient, delivery in run(sql, parameters)]
 
 
 _PRECEDENCE_SQL: Final = " ".join(f"WHEN '{status}' THEN {place}" for place, status in enumerate(PRECEDENCE))
@@ -206,14 +219,13 @@ def project_messages(provider_ids: dict[UUID, str]) -> None:
     if not provider_ids:
         return
     columns = {"id": "id", "provider_id": "provider_message_id"}
-    table, parameters = values_table("v", Message, columns, list(provider_ids.items()))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""WITH {table} UPDATE emails_message SET status = {_STATUS_SQL},
-                provider_message_id = CASE WHEN v.provider_id = '' THEN provider_message_id ELSE v.provider_id END
-                FROM v WHERE emails_message.id = v.id""",
-            parameters,
-        )
+    table, parameters = values_table("v", Message, columns, sorted(provider_ids.items()))
+    run(
+        f"""WITH {table} UPDATE emails_message SET status = {_STATUS_SQL},
+            provider_message_id = CASE WHEN v.provider_id = '' THEN provider_message_id ELSE v.provider_id END
+            FROM v WHERE emails_message.id = v.id""",
+        parameters,
+    )
 
 
 def suppress_recipients(reasons: dict[UUID, str], *, now: datetime) -> None:
@@ -222,9 +234,8 @@ def suppress_recipients(reasons: dict[UUID, str], *, now: datetime) -> None:
         return
     columns = {"id": "id", "reason": "reason", "at": "status_at"}
     table, parameters = values_table("v", Recipient, columns, [(pk, why, now) for pk, why in reasons.items()])
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""WITH {table} UPDATE emails_recipient SET status = 'suppressed', rank = %s, reason = v.reason,
-                status_at = v.at FROM v WHERE emails_recipient.id = v.id AND emails_recipient.rank = 0""",
-            [*parameters, RANKS[Status.SUPPRESSED]],
-        )
+    run(
+        f"""WITH {table} UPDATE emails_recipient SET status = 'suppressed', rank = %s, reason = v.reason,
+            status_at = v.at FROM v WHERE emails_recipient.id = v.id AND emails_recipient.rank = 0""",
+        [*parameters, RANKS[Status.SUPPRESSED]],
+    )
