@@ -1,6 +1,7 @@
 """A message and its life. The slices in the order in which mail flows, from the doors down to what they stand on:
 
 `story`         everything that happened to one message, and why
+`dead_letters`  work that used up its attempts or was quarantined: seen, redriven, given up
 `submission`    the request side: accept, never send
 `delivery`      the worker side: send, never accept
 `composition`   what goes out: envelope, headers, size, MIME

@@ -1,9 +1,11 @@
 """The app's pages in the operator console, collected from its slices for Django.
 
-The page of a message is composed in `emails.story.admin`: it shows several slices.
+The page of a message is composed in `emails.story.admin`: it shows several slices. That of a notification gets its
+verbs in `emails.dead_letters.admin`.
 """
 
-from emails.events.admin import EventAdmin, NotificationAdmin
+from emails.dead_letters.admin import NotificationLetterAdmin
+from emails.events.admin import EventAdmin
 from emails.sandbox.admin import CapturedMailAdmin
 from emails.story.admin import MessageStoryAdmin
 from emails.streams.admin import StreamAdmin
@@ -14,7 +16,7 @@ __all__ = [
     "CapturedMailAdmin",
     "EventAdmin",
     "MessageStoryAdmin",
-    "NotificationAdmin",
+    "NotificationLetterAdmin",
     "StreamAdmin",
     "SuppressionAdmin",
     "TransportAdmin",

@@ -1,16 +1,20 @@
 """The app's models, collected from its slices for Django."""
 
+from emails.dead_letters.models import Disposition
 from emails.events.models import Event, Notification
+from emails.feedback.models import Watermark
 from emails.messages.models import Attempt, Delivery, Message, MessageContent, Recipient
 from emails.sandbox.models import CapturedMail
 from emails.streams.models import Stream
 from emails.suppressions.models import Suppression
-from emails.transports.models import Transport
+from emails.transports.models import Breaker, Transport, TransportCheck
 
 __all__ = [
     "Attempt",
+    "Breaker",
     "CapturedMail",
     "Delivery",
+    "Disposition",
     "Event",
     "Message",
     "MessageContent",
@@ -19,4 +23,6 @@ __all__ = [
     "Stream",
     "Suppression",
     "Transport",
+    "TransportCheck",
+    "Watermark",
 ]

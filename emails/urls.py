@@ -1,5 +1,6 @@
 """The API routes of this app, slice by slice."""
 
+from emails.dead_letters.api import routes as dead_letters
 from emails.events.api import routes as events
 from emails.story.api import routes as story
 from emails.streams.api import routes as streams
@@ -7,4 +8,4 @@ from emails.submission.api import routes as submission
 from emails.suppressions.api import routes as suppressions
 from emails.transports.api import routes as transports
 
-urlpatterns = [*submission, *story, *streams, *transports, *suppressions, *events]
+urlpatterns = [*submission, *story, *dead_letters, *streams, *transports, *suppressions, *events]

@@ -7,7 +7,8 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import Http404, HttpRequest, HttpResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from mailgrid.core.clock import now
 from mailgrid.core.models import Pulse
@@ -31,10 +32,18 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 def metrics(request: HttpRequest) -> HttpResponse:
-    """This process's counters, for the networks in METRICS_NETWORKS."""
+    """The counters of this process, in a fleet those of this machine; for the networks in METRICS_NETWORKS."""
     if not is_inside(request):
         raise Http404
-    return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(generate_latest(_registry()), content_type=CONTENT_TYPE_LATEST)
+
+
+def _registry() -> CollectorRegistry:
+    if not settings.METRICS_DIR:
+        return REGISTRY
+    shared = CollectorRegistry()
+    MultiProcessCollector(shared, path=str(settings.METRICS_DIR))
+    return shared
 
 
 def is_inside(request: HttpRequest) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from django.test import Client
 from django.test.client import ClientHandler
 
+from emails.delivery import breaking
 from mailgrid.core.bells import Priority
 from mailgrid.core.cache import forget_everything
 from mailgrid.core.callers import ADMIN
@@ -142,6 +143,7 @@ class Work:
 def _fresh_process() -> None:
     """Caches and buckets of the process do not outlive a test."""
     forget_everything()
+    breaking._unreached.clear()
     counters.cache_clear()
     limiter.__globals__["_limiter"].cache_clear()
 

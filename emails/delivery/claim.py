@@ -2,17 +2,18 @@
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from itertools import groupby
+from operator import attrgetter
 from typing import Final
 from uuid import UUID
 
 from django.db import transaction
 
-from emails.delivery import pacing
+from emails.delivery import breaking, pacing
 from emails.delivery.composing import Claimed
-from emails.delivery.guards import Facts, as_move, first_stop
+from emails.delivery.guards import Facts, Stop, as_move, first_stop, past_limit, past_pace
 from emails.delivery.left_out import LeftOut, leave_out
 from emails.events import transitions
 from emails.messages.lifecycle import Input
@@ -30,17 +31,23 @@ _last_tenant: dict[Priority, UUID] = {}  # where the ring of tenants goes on in 
 
 def claim_batch(priority: Priority, *, now: datetime) -> tuple[Summary, list[Claimed]]:
     """A suspect alone, else a fair batch over the lanes that have tokens; and what the guards did to the rest."""
-    lanes = claiming.lanes(priority)
-    random.shuffle(lanes)  # where there are more of them than tokens, everybody's turn comes
-    granted = pacing.grant(lanes, wanted=BATCH) if lanes else {}
-    if not granted:
+    queued = claiming.lanes(priority)
+    if not queued:
         return Counter(), []
-    with transaction.atomic():
-        picked = claiming.pick_suspect(priority, granted) or _pick(priority, granted)
-        summary, claimed = _guard(picked, now=now)
-        claiming.journal([one.row for one in claimed], now=now)
-        settling.project_messages({one.row.message_id: "" for one in claimed})
-    _return_tokens(granted, claimed)
+    passable = breaking.passable(queued, now=now)
+    lanes = passable.lanes
+    random.shuffle(lanes)  # where there are more of them than tokens, everybody's turn comes
+    with pacing.allowance() as allowance:
+        granted = allowance.grant(lanes, wanted=BATCH, priority=priority)
+        if not granted:
+            return Counter(), []
+        granted = {lane: 1 if lane in passable.probing else count for lane, count in granted.items()}
+        with transaction.atomic():
+            picked = claiming.pick_suspect(priority, granted) or _pick(priority, granted)
+            summary, claimed = _guard(picked, allowance, passable.scopes, now=now)
+            claiming.journal([one.row for one in claimed], now=now)
+            settling.project_messages({one.row.message_id: "" for one in claimed})
+        allowance.use(one.row.transport_id for one in claimed)
     return summary, claimed
 
 
@@ -60,29 +67,82 @@ def _pick(priority: Priority, granted: Mapping[UUID, int]) -> list[Picked]:
     return picked
 
 
-def _guard(picked: Sequence[Picked], *, now: datetime) -> tuple[Summary, list[Claimed]]:
+def _guard(
+    picked: Sequence[Picked],
+    allowance: pacing.Allowance,
+    closed: Collection[tuple[UUID, str]],
+    *,
+    now: datetime,
+) -> tuple[Summary, list[Claimed]]:
     """Split into what may go and what is stopped; settle the stopped, and the recipients left out, at once."""
     recipients = _recipients_of(picked)
     suppressed = _suppressed(picked, recipients, now=now)
-    stops, claimed, left_out = [], [], []
-    for row in picked:
-        own = recipients[row.delivery_id]
-        reasons = {
-            r.id: reason for r in own if (reason := suppressed.get((row.tenant_id, row.stream_id, r.address)))
-        }
-        take_slot = partial(pacing.take_slot, row.stream_id, row.stream_rate, now=now)
-        stop = first_stop(row, Facts(now=now, recipients=own, suppressed=reasons, take_slot=take_slot))
-        if stop is None or stop.input == Input.SUPPRESSED:
-            left_out += [
-                LeftOut(row=row, recipient_id=recipient, reason=why) for recipient, why in reasons.items()
-            ]
-        if stop:
-            stops.append(as_move(row, stop))
-            continue
-        claimed.append(Claimed(row=row, recipients=[r for r in own if r.id not in reasons]))
+    stops = _stops(picked, recipients, suppressed, now=now)
+    stops = breaking.closed_scopes(picked, closed) | stops
+    stops |= _past_limits([row for row in picked if row.delivery_id not in stops], allowance, now=now)
+    stops |= _past_pace([row for row in picked if row.delivery_id not in stops], now=now)
+    going = [row for row in picked if row.delivery_id not in stops]
+    gone = [row for row in picked if row.delivery_id in stops]
+    nobody = [row for row in gone if stops[row.delivery_id].input == Input.SUPPRESSED]
+    left_out = [
+        LeftOut(row=row, recipient_id=recipient, reason=why)
+        for row in (*going, *nobody)
+        for recipient, why in suppressed[row.delivery_id].items()
+    ]
     leave_out(left_out, now=now)  # first: each with a reason of its own
-    transitions.move(stops, now=now)
-    return Counter(claimed=len(claimed)) + Counter(stop.to.value for stop in stops), claimed
+    moves = [as_move(row, stops[row.delivery_id]) for row in gone]
+    transitions.move(moves, now=now)
+    claimed = [
+        Claimed(
+            row=row,
+            recipients=[r for r in recipients[row.delivery_id] if r.id not in suppressed[row.delivery_id]],
+        )
+        for row in going
+    ]
+    return Counter(claimed=len(claimed)) + Counter(move.to.value for move in moves), claimed
+
+
+def _stops(
+    picked: Sequence[Picked],
+    recipients: Mapping[UUID, Sequence[PendingRecipient]],
+    suppressed: Mapping[UUID, Mapping[UUID, str]],
+    *,
+    now: datetime,
+) -> dict[UUID, Stop]:
+    """What the rows' own facts say against sending."""
+    stops: dict[UUID, Stop] = {}
+    for row in picked:
+        id_ = row.delivery_id
+        if stop := first_stop(row, Facts(now=now, recipients=recipients[id_], suppressed=suppressed[id_])):
+            stops[id_] = stop
+    return stops
+
+
+def _past_limits(rows: Sequence[Picked], allowance: pacing.Allowance, *, now: datetime) -> dict[UUID, Stop]:
+    """Those for which their account has no place, the first in line having had theirs."""
+    stops: dict[UUID, Stop] = {}
+    for transport_id, own in _by("transport_id", rows):
+        places = allowance.places(transport_id, len(own))
+        stop = past_limit(exhausted=places.exhausted, now=now)
+        stops |= {row.delivery_id: stop for row in own[places.granted :]}
+    return stops
+
+
+def _past_pace(rows: Sequence[Picked], *, now: datetime) -> dict[UUID, Stop]:
+    """Those whose stream has no slot for them now."""
+    stops: dict[UUID, Stop] = {}
+    for stream_id, own in _by("stream_id", rows):
+        slots = pacing.take_slots(stream_id, own[0].stream_rate, count=len(own), now=now)
+        for row, free_at in zip(own, slots, strict=True):
+            if stop := past_pace(free_at):
+                stops[row.delivery_id] = stop
+    return stops
+
+
+def _by(column: str, rows: Sequence[Picked]) -> list[tuple[UUID, list[Picked]]]:
+    """The rows by a column, in their order."""
+    key = attrgetter(column)
+    return [(value, list(own)) for value, own in groupby(sorted(rows, key=key), key=key)]
 
 
 def _recipients_of(picked: Sequence[Picked]) -> dict[UUID, list[PendingRecipient]]:
@@ -94,17 +154,19 @@ def _recipients_of(picked: Sequence[Picked]) -> dict[UUID, list[PendingRecipient
 
 def _suppressed(
     picked: Sequence[Picked], recipients: Mapping[UUID, Sequence[PendingRecipient]], *, now: datetime
-) -> dict[tuple[UUID, UUID, str], str]:
-    """The reason for each (tenant, stream, address) that must not get mail. A failed look-up stops the claim."""
+) -> dict[UUID, dict[UUID, str]]:
+    """By delivery, the recipients that must not get mail, and why. A failed look-up stops the claim."""
     asked = [
         (row.tenant_id, row.stream_id, recipient.address)
         for row in picked
         for recipient in recipients[row.delivery_id]
     ]
-    return {key: found.reason for key, found in which_are_suppressed(asked, now=now).items()}
-
-
-def _return_tokens(granted: Mapping[UUID, int], claimed: Sequence[Claimed]) -> None:
-    used = Counter(one.row.transport_id for one in claimed)
-    for transport_id, tokens in granted.items():
-        pacing.give_back(transport_id, unused=tokens - used[transport_id])
+    found = which_are_suppressed(asked, now=now)
+    return {
+        row.delivery_id: {
+            recipient.id: why.reason
+            for recipient in recipients[row.delivery_id]
+            if (why := found.get((row.tenant_id, row.stream_id, recipient.address)))
+        }
+        for row in picked
+    }

@@ -1,35 +1,39 @@
 """From a transport's answer to a delivery's next move. Pure."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from emails.delivery import retry
 from emails.delivery.ports import Answer, ErrorClass, Receipt, TransportError
-from emails.messages.lifecycle import Input
-from emails.messages.moves import AttemptOutcome, AttemptResult, Move, SettledBy
+from emails.messages.lifecycle import TERMINAL, Input
+from emails.messages.moves import AttemptOutcome, AttemptResult, Move, SettledBy, Split
 from emails.messages.queue.claiming import Picked
 from mailgrid.core.bells import Priority
+from mailgrid.core.durations import scaled
 from mailgrid.core.vocabulary import FailReason, HoldReason, Status
 
 # How long a doubt of each priority waits for its proof, where the transport cannot be asked (docs/delivery.md).
 GRACE_MAX: Final = {
-    Priority.IMMEDIATE: timedelta(minutes=5),
-    Priority.HIGH: timedelta(hours=24),
-    Priority.MEDIUM: timedelta(hours=24),
-    Priority.LOW: timedelta(hours=24),
+    Priority.IMMEDIATE: timedelta(seconds=scaled(300)),
+    Priority.HIGH: timedelta(seconds=scaled(24 * 3600)),
+    Priority.MEDIUM: timedelta(seconds=scaled(24 * 3600)),
+    Priority.LOW: timedelta(seconds=scaled(24 * 3600)),
+}
+
+
+# Refused with everything else of its account: released when the account's breaker closes.
+_HELD: Final = {
+    ErrorClass.QUOTA: HoldReason.ACCOUNT_QUOTA,
+    ErrorClass.PAUSED: HoldReason.ACCOUNT_PAUSED,
 }
 
 
 def next_move(claimed: Picked, answer: Answer, *, now: datetime, random: Callable[[], float]) -> Move:
     """What the answer means for the delivery that was claimed."""
     if isinstance(answer, Receipt):
-        result = AttemptResult(
-            outcome=AttemptOutcome.SENT,
-            settled_by=SettledBy.ANSWER,
-            provider_message_id=answer.provider_message_id,
-        )
-        return _move(claimed, Input.SENT, attempt=result)
+        return _parted(claimed, answer, now=now, random=random) if answer.refused else _sent(claimed, answer)
     match answer.kind:
         case ErrorClass.DOUBT:
             return _move(
@@ -42,6 +46,9 @@ def next_move(claimed: Picked, answer: Answer, *, now: datetime, random: Callabl
             return _failed(claimed, FailReason.REJECTED, answer)
     if claimed.cancel_requested:
         return _move(claimed, Input.CANCELED, attempt=_result(AttemptOutcome.FAILED, answer))
+    if (reason := _HELD.get(answer.kind)) is not None:
+        result = _result(AttemptOutcome.HELD, answer)
+        return _move(claimed, Input.HELD, reason=reason, uncounted=True, attempt=result)
     counts = retry.SCHEDULES[answer.kind].counts
     # A try that does not count leaves its mark in the fence alone; waits must grow all the same.
     tries = (claimed.attempts if counts else claimed.fence) + 1
@@ -62,6 +69,35 @@ def content_gone(claimed: Picked, message: str) -> Move:
     """A stored body or attachment is missing: the tenant is told, nothing is tried again."""
     error = TransportError(kind=ErrorClass.BUG, code="content_missing", message=message)
     return _failed(claimed, FailReason.CONTENT_MISSING, error)
+
+
+def _sent(claimed: Picked, receipt: Receipt) -> Move:
+    result = AttemptResult(
+        outcome=AttemptOutcome.SENT,
+        settled_by=SettledBy.ANSWER,
+        provider_message_id=receipt.provider_message_id,
+    )
+    return _move(claimed, Input.SENT, attempt=result)
+
+
+def _parted(claimed: Picked, receipt: Receipt, *, now: datetime, random: Callable[[], float]) -> Move:
+    """Taken for some: the delivery goes on for those who may still get it, else it is sent."""
+    sent = _sent(claimed, receipt)
+    named = {
+        address: next_move(claimed, error, now=now, random=random)
+        for address, error in receipt.refused.items()
+    }
+    waiting = [move for move in named.values() if move.to not in TERMINAL]
+    first = next(iter(receipt.refused.values()))
+    result = AttemptResult(
+        outcome=AttemptOutcome.SENT,
+        settled_by=SettledBy.ANSWER,
+        provider_message_id=receipt.provider_message_id,
+        error_class=first.kind,
+        error_code=first.code,
+        error_message="; ".join(f"{address}: {error.message}" for address, error in receipt.refused.items()),
+    )
+    return replace(waiting[0] if waiting else sent, attempt=result, split=Split(named=named, others=sent))
 
 
 def _exhausted(claimed: Picked, answer: TransportError) -> Move:

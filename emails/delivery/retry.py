@@ -22,8 +22,6 @@ class Schedule:
 
 SCHEDULES: Final[dict[ErrorClass, Schedule]] = {
     ErrorClass.THROTTLED: Schedule(delays=(0.5, 1, 2, 5), counts=False),
-    ErrorClass.QUOTA: Schedule(delays=(600,), counts=False),
-    ErrorClass.PAUSED: Schedule(delays=(300, 900, 1800), counts=False),
     ErrorClass.AUTH: Schedule(delays=(60, 300, 900), counts=False),
     ErrorClass.IDENTITY: Schedule(delays=(60, 300, 900, 1800, 3600), counts=True, attempts=5),
     ErrorClass.NETWORK: Schedule(delays=(1, 5, 30, 120, 600, 1800, 3600), counts=True),

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import OperationalError
 
 from emails.composition.envelope import Envelope
-from emails.delivery import outcome
+from emails.delivery import breaking, outcome, pacing
 from emails.delivery.claim import BATCH, claim_batch
 from emails.delivery.composing import Claimed, compose_batch
 from emails.delivery.ports import (
@@ -32,6 +32,7 @@ from emails.messages.queue.claiming import LEASE_SECONDS, Picked, cancel_request
 from mailgrid.core import metrics
 from mailgrid.core.bells import Priority, ring
 from mailgrid.core.clock import now
+from mailgrid.core.locks import until_done
 from mailgrid.core.logging import get_logger
 
 log = get_logger(__name__)
@@ -64,7 +65,7 @@ def deliver_batch(
     With `invite` a full batch rings first, so that another process joins.
     """
     deadline = time.monotonic() + DEADLINE_SECONDS
-    summary, claimed = claim_batch(priority, now=now())
+    summary, claimed = until_done(lambda: claim_batch(priority, now=now()))
     if not claimed:
         return summary
     if invite and len(claimed) == BATCH:
@@ -145,14 +146,23 @@ def _settle(settled: Sequence[Settled], deadline: float) -> Summary:
             log.warning("emails.delivery.not_settled", deliveries=len(settled), exc_info=True)
             time.sleep(wait)
             wait = min(2.0, wait * 2)
+    breaking.note(settled, now=now())
     for (row, _), move in zip(settled, moves, strict=True):
         metrics.outcomes.labels(transport=str(row.transport_id), outcome=move.to.value).inc()
+    pacing.give_back_unsent(row.transport_id for row, answer in settled if _is_unsent(answer))
     return Counter(move.to.value for move in moves)
+
+
+def _is_unsent(answer: Answer | ContentGone) -> bool:
+    """Provably; a doubt is not."""
+    return not isinstance(answer, Receipt) and not (
+        isinstance(answer, TransportError) and answer.kind == ErrorClass.DOUBT
+    )
 
 
 def _with_cancels(settled: Sequence[Settled]) -> list[Settled]:
     """The same, knowing who was cancelled while its call was open. Asked only where something was not sent."""
-    unsent = [row.delivery_id for row, answer in settled if not isinstance(answer, Receipt)]
+    unsent = [row.delivery_id for row, answer in settled if not isinstance(answer, Receipt) or answer.refused]
     canceled = cancel_requested(unsent) if unsent else set()
     return [
         (replace(row, cancel_requested=True) if row.delivery_id in canceled else row, answer)

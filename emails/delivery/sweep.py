@@ -1,4 +1,4 @@
-"""The sweep: what time does to mail. Every pass is bounded, and harmless when another sweep runs beside it.
+"""The sweep: what time does to mail. Any number may run: each part leaves what another one is at, and is bounded.
 
 Promote what is due; put what a dead worker left into doubt; decide doubts; expire what is too late; release what
 waited for a pause to end; ring for whatever is ready.
@@ -9,11 +9,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from emails.delivery import doubt, quota
+from emails.delivery import breaking, doubt, quota
 from emails.delivery.ports import Transports
 from emails.events import transitions
 from emails.messages.queue import passes
 from mailgrid.core.bells import ring
+from mailgrid.core.durations import scaled
+from mailgrid.core.locks import alone
 from mailgrid.core.logging import get_logger
 from mailgrid.core.models import Pulse
 
@@ -22,7 +24,7 @@ log = get_logger(__name__)
 CHUNK: Final = 500  # rows of one pass and priority; keeps a step at milliseconds
 
 # So that doubts nobody can decide yet do not crowd out the others.
-UNDECIDED_WAIT: Final = timedelta(minutes=1)
+UNDECIDED_WAIT: Final = timedelta(seconds=scaled(15))
 
 Summary = Counter[str]
 
@@ -32,7 +34,9 @@ def sweep(*, transports: Transports, now: datetime) -> Summary:
     done: Summary = Counter()
     for name, part in _PARTS.items():
         try:
-            done[name] = part(transports, now)
+            with alone(f"sweep {name}") as nobody_else:
+                if nobody_else:
+                    done[name] = part(transports, now)
         except Exception:
             log.exception("emails.sweep.failed", part=name)
     for priority in passes.priorities_with_work():
@@ -66,6 +70,11 @@ def _release_by_quota(_transports: Transports, now: datetime) -> int:
     return quota.release(now=now, limit=CHUNK)
 
 
+def _release_by_accounts(_transports: Transports, now: datetime) -> int:
+    moves = passes.released_by_accounts(now=now, limit=CHUNK) or list(breaking.for_probes(now=now))
+    return transitions.move(moves, now=now)
+
+
 def _promote(_transports: Transports, now: datetime) -> int:
     return transitions.move(passes.due(now=now, limit=CHUNK), now=now)
 
@@ -76,5 +85,6 @@ _PARTS: Final[dict[str, Callable[[Transports, datetime], int]]] = {
     "decided": _decide_doubts,
     "released": _release,
     "released_by_quota": _release_by_quota,
+    "released_by_accounts": _release_by_accounts,
     "due": _promote,
 }

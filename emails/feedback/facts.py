@@ -54,7 +54,9 @@ class Fact:
     status_code: str | None = None
     detail: dict[str, Any] = field(default_factory=dict)
     dedupe_key: str
+    configuration_set: str = ""  # through which it was sent, and its events come
     account_tenant: UUID | None = None  # whose account told it; None: the operator's, which serves everybody
+    told_by: UUID | None = None  # that account's transport
 
 
 # RFC 3463 3.2: 5.1.7 and 5.1.8 find fault with the sender's address; the recipient's may be perfectly good.
@@ -79,3 +81,8 @@ def suppresses(fact: Fact) -> Literal["bounce", "complaint"] | None:
     if _POLICY.search(codes):
         return None
     return "bounce" if fact.detail.get("subType") == "NoEmail" or _BAD_ADDRESS.search(codes) else None
+
+
+def is_canary(fact: Fact) -> bool:
+    """Whether it tells of mail that was sent to see events come: the delivery it names is its account's transport."""
+    return fact.told_by is not None and fact.delivery_id == fact.told_by

@@ -1,23 +1,31 @@
-"""Work off stored notifications: read, verify, apply. Any number of workers; a notification may be worked off twice."""
+"""Work off stored notifications: read, verify, apply. Any number of workers; a notification may be worked off twice.
+
+One that fails again and again, or ends its worker, does so a bounded number of times: then it is exhausted, and an
+operator decides.
+"""
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
+from uuid import UUID
 
 import orjson
 from django.db import transaction
+from django.db.models import QuerySet
 
 from emails.events.models import Notification
 from emails.events.services import settle_notifications
 from emails.feedback import services
 from emails.feedback.facts import Fact
 from emails.feedback.ses import UnreadablePayload, facts
+from emails.messages.queue.passes import in_states
 from emails.transports.models import Transport
 from mailgrid.core import metrics, work
 from mailgrid.core.bells import EVENTS, ring
+from mailgrid.core.locks import until_done
 from mailgrid.core.logging import get_logger
 
 log = get_logger(__name__)
@@ -25,14 +33,22 @@ log = get_logger(__name__)
 DRAIN_SECONDS: Final = 2.0  # then the other queues of the same worker get their turn
 CHUNK: Final = 200
 LEASE_SECONDS: Final = 60
+ATTEMPTS: Final = 10  # then it is exhausted: after three hours of growing waits
 RETRY: Final = timedelta(seconds=30)
-ATTEMPTS: Final = 10  # then it is left for an operator
+RETRY_MAX: Final = timedelta(hours=1)
+_DISMISSED: Final = "An operator took it off the list."
 
+State = Notification.State
+_OPEN: Final = in_states(State.PENDING, State.PROCESSING)
 Summary = Counter[str]
 
 
 class Refused(Exception):
     """The notification does not come from where it says, or is not for this account."""
+
+
+class WornOut(Exception):
+    """The notification was claimed more often than it may be, and never settled."""
 
 
 class Envelopes(Protocol):
@@ -51,42 +67,59 @@ def ingest(*, envelopes: Envelopes, clock: Callable[[], datetime]) -> Summary:
     total: Summary = Counter()
     until = time.monotonic() + DRAIN_SECONDS
     while time.monotonic() < until:
-        now = clock()
-        batch = work.claim(
-            Notification.objects.filter(state__in=["pending", "processing"]).select_related("transport"),
-            now=now,
-            limit=CHUNK,
-            lease_seconds=LEASE_SECONDS,
-        )
-        if not batch:
+        done = sum((_work_off(batch, envelopes, now=now) for batch, now in _batches(clock)), Counter[str]())
+        if not done:
             return total
-        total += _work_off(batch, envelopes, now=now)
+        total += done
     ring(EVENTS)
     return total
 
 
+def _batches(clock: Callable[[], datetime]) -> Iterator[tuple[list[Notification], datetime]]:
+    """What is due. One whose lease ended may have ended its worker: it comes alone, and takes nobody along."""
+    for state, limit in ((State.PROCESSING, 1), (State.PENDING, CHUNK)):
+        rows = Notification.objects.filter(_OPEN, state=state).select_related("transport")
+        now = clock()
+        if batch := work.claim(rows, now=now, limit=limit, lease_seconds=LEASE_SECONDS):
+            yield batch, now
+
+
 def release_all(*, now: datetime) -> int:
     """At the start of a process that is known to be the only one: whoever worked on a notification is dead."""
-    return Notification.objects.filter(state=Notification.State.PROCESSING).update(
-        due_at=now, lease_until=None
-    )
+    return Notification.objects.filter(state=State.PROCESSING).update(due_at=now, lease_until=None)
+
+
+def work_off_again(*, notification_id: UUID, now: datetime) -> bool:
+    """Give an exhausted notification all its attempts again; False when it is in another state."""
+    changed = _exhausted(notification_id).update(state=State.PENDING, attempts=0, due_at=now)
+    ring(EVENTS)
+    return bool(changed)
+
+
+def dismiss(*, notification_id: UUID) -> bool:
+    """Leave an exhausted notification without effect, for good; False when it is in another state."""
+    return bool(_exhausted(notification_id).update(state=State.IGNORED, result=_DISMISSED))
+
+
+def _exhausted(notification_id: UUID) -> QuerySet[Notification]:
+    return Notification.objects.filter(pk=notification_id, state=State.EXHAUSTED)
 
 
 def _work_off(batch: Sequence[Notification], envelopes: Envelopes, *, now: datetime) -> Summary:
     found: list[Fact] = []
     for row in batch:
-        row.state, row.result = Notification.State.APPLIED, ""
+        row.state, row.result = State.APPLIED, ""
         try:
             found += _facts(row, envelopes, now=now)
         except Refused as error:
-            row.state, row.result = Notification.State.REFUSED, str(error)[:500]
+            row.state, row.result = State.REFUSED, str(error)[:500]
         except UnreadablePayload as error:
-            row.state, row.result = Notification.State.UNREADABLE, str(error)[:500]
+            row.state, row.result = State.UNREADABLE, str(error)[:500]
         except Exception as error:
             log.warning("emails.notification.postponed", notification=str(row.pk), exc_info=True)
             _postpone(row, error, now=now)
     try:
-        _apply(found, batch, now=now)
+        until_done(lambda: _apply(found, batch, now=now))
     except Exception as error:
         if len(batch) > 1:  # one of them is to blame: each for itself, so that it takes nobody along
             return sum((_work_off([row], envelopes, now=now) for row in batch), Counter())
@@ -106,6 +139,8 @@ def _apply(found: Sequence[Fact], batch: Sequence[Notification], *, now: datetim
 
 
 def _facts(row: Notification, envelopes: Envelopes, *, now: datetime) -> list[Fact]:
+    if row.attempts > ATTEMPTS:
+        raise WornOut("its worker died each time")
     try:
         body = orjson.loads(row.body)
     except orjson.JSONDecodeError:
@@ -115,14 +150,18 @@ def _facts(row: Notification, envelopes: Envelopes, *, now: datetime) -> list[Fa
     if row.transport.kind != Transport.Kind.SANDBOX:
         event = envelopes.open(body, transport=row.transport, now=now)
         if event is None:
-            row.state = Notification.State.IGNORED
+            row.state = State.IGNORED
             return []
         body = event
-    return [replace(fact, account_tenant=row.transport.tenant_id) for fact in facts(body)]
+    return [
+        replace(fact, account_tenant=row.transport.tenant_id, told_by=row.transport_id)
+        for fact in facts(body)
+    ]
 
 
 def _postpone(row: Notification, error: Exception, *, now: datetime) -> None:
-    given_up = row.attempts >= ATTEMPTS
-    row.state = Notification.State.UNREADABLE if given_up else Notification.State.PENDING
+    exhausted = row.attempts >= ATTEMPTS
+    wait = min(RETRY_MAX, RETRY * 2 ** (row.attempts - 1))
+    row.state = State.EXHAUSTED if exhausted else State.PENDING
     row.result = f"{type(error).__name__}: {error}"[:500]
-    row.due_at, row.lease_until = now + RETRY, None
+    row.due_at, row.lease_until = now if exhausted else now + wait, None

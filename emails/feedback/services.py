@@ -15,8 +15,8 @@ from django.db import transaction
 
 from emails.events import transitions
 from emails.events.services import NewEvent, record
-from emails.feedback import consequences, soft_bounces
-from emails.feedback.facts import Fact, FactKind, suppresses
+from emails.feedback import consequences, soft_bounces, watermarks
+from emails.feedback.facts import Fact, FactKind, is_canary, suppresses
 from emails.messages.lifecycle import Input
 from emails.messages.models import Attempt, Delivery, Recipient
 from emails.messages.moves import AttemptOutcome, AttemptResult, Move, SettledBy
@@ -44,28 +44,51 @@ def apply(facts: Sequence[Fact], *, now: datetime) -> int:
 
     A fact that names no delivery its account may speak of is an orphan: counted, and without effect.
     """
+    canaries = [fact for fact in facts if is_canary(fact)]
     with transaction.atomic():
-        targets = _targets(_with_deliveries(facts))
+        targets = _targets(_with_deliveries([fact for fact in facts if fact not in canaries]))
         _prove_sent(targets, now=now)
         fresh = _record(targets, now=now)
         _raise_recipients(fresh)
         _count_engagement(fresh)
         settling.project_messages({target.delivery.message_id: "" for target in fresh})
         _suppress(fresh, now=now)
+        watermarks.advance([*_sung(canaries), *_reported(targets)])
     return len(fresh)
 
 
+def _sung(canaries: Sequence[Fact]) -> list[tuple[watermarks.Key, datetime]]:
+    """When the canaries were sent whose sending is told."""
+    return [
+        ((fact.told_by, fact.configuration_set), fact.occurred_at)
+        for fact in canaries
+        if fact.kind == FactKind.SENT and fact.told_by is not None
+    ]
+
+
+def _reported(targets: Sequence[Target]) -> list[tuple[watermarks.Key, datetime]]:
+    """When the mail was sent whose sending is told."""
+    return [
+        ((target.delivery.transport_id, target.fact.configuration_set), target.fact.occurred_at)
+        for target in targets
+        if target.fact.kind == FactKind.SENT
+    ]
+
+
 def _with_deliveries(facts: Sequence[Fact]) -> list[tuple[Fact, Delivery]]:
-    """Each fact with its delivery: by our tag, else by the provider's message id."""
-    by_id = Delivery.across_tenants.in_bulk({fact.delivery_id for fact in facts if fact.delivery_id})
+    """Each fact with its delivery, locked: by our tag, else by the provider's message id.
+
+    Locked in the order in which `settling` does it, so that nobody waits for a row while he holds the other's.
+    """
     untagged = {fact.provider_message_id for fact in facts if not fact.delivery_id}
-    by_name = {
-        attempt.provider_message_id: attempt.delivery
-        for attempt in Attempt.objects.filter(provider_message_id__in=untagged).select_related("delivery")
-    }
+    named = Attempt.objects.filter(provider_message_id__in=untagged)
+    by_name = dict(named.values_list("provider_message_id", "delivery_id"))
+    meant = [fact.delivery_id or by_name.get(fact.provider_message_id) for fact in facts]
+    rows = Delivery.across_tenants.select_for_update(no_key=True).filter(pk__in=set(filter(None, meant)))
+    deliveries = {row.pk: row for row in rows.order_by("pk")}
     found = []
-    for fact in facts:
-        delivery = by_id.get(fact.delivery_id) if fact.delivery_id else by_name.get(fact.provider_message_id)
+    for fact, delivery_id in zip(facts, meant, strict=True):
+        delivery = deliveries.get(delivery_id) if delivery_id else None
         if delivery is not None and _may_tell(fact, delivery):
             found.append((fact, delivery))
         else:

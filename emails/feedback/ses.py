@@ -48,6 +48,7 @@ class _Mail:
     delivery_id: UUID | None
     fence: int | None
     tenant_hex: str | None
+    configuration_set: str
 
     @property
     def only_address(self) -> str | None:
@@ -67,6 +68,7 @@ class _Mail:
             delivery_id=self.delivery_id,
             fence=self.fence,
             tenant_hex=self.tenant_hex,
+            configuration_set=self.configuration_set,
             dedupe_key=":".join((self.message_id, kind, whom, mark or at.isoformat())),
             **more,
         )
@@ -81,6 +83,7 @@ def _mail(mail: Payload) -> _Mail:
         delivery_id=reading.uuid_tag(tags, "mg_d"),
         fence=reading.number_tag(tags, "mg_f"),
         tenant_hex=reading.hex_tag(tags, "mg_t"),
+        configuration_set=reading.tag(tags, "ses:configuration-set") or "",
     )
 
 

@@ -11,7 +11,6 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from django.db import connection
 from django.db.models import Case, Q, QuerySet, Value, When
 
 from emails.suppressions.models import Suppression
@@ -19,7 +18,7 @@ from mailgrid.core.addresses import InvalidAddress, parse_address
 from mailgrid.core.errors import NotFound
 from mailgrid.core.ids import parse_uuid
 from mailgrid.core.scoping import current_scope
-from mailgrid.core.sql import adapted, batched, holes, read_uuid
+from mailgrid.core.sql import adapted, any_of, batched, read_uuid, run
 from mailgrid.core.vocabulary import SuppressedReason
 
 Target = tuple[UUID, UUID, str]  # tenant, stream, address
@@ -99,27 +98,26 @@ def which_are_suppressed(targets: Iterable[Target], *, now: datetime) -> dict[Ta
 def _listed_for(asked: Sequence[Target], *, now: datetime) -> Iterator[Suppressed]:
     """Rows of these tenants and addresses, by hand: every accept and every claim asks."""
     addresses = sorted({address.lower() for _, _, address in asked})
-    tenants = adapted(Suppression, "tenant_id", {tenant_id for tenant_id, _, _ in asked})
+    tenants, ids = any_of("tenant_id", Suppression, "tenant_id", {tenant_id for tenant_id, _, _ in asked})
     (moment,) = adapted(Suppression, "expires_at", [now])
     for some in batched(addresses, _ADDRESSES_AT_ONCE):
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT address, id, tenant_id, scope, scope_id, origin, source_id FROM emails_suppression"
-                f" WHERE address IN ({holes(some)}) AND (tenant_id IS NULL OR tenant_id IN ({holes(tenants)}))"
-                " AND (expires_at IS NULL OR expires_at > %s)",
-                [*some, *tenants, moment],
+        these, texts = any_of("address", Suppression, "address", some)
+        rows = run(
+            "SELECT address, id, tenant_id, scope, scope_id, origin, source_id FROM emails_suppression"
+            f" WHERE {these} AND (tenant_id IS NULL OR {tenants}) AND (expires_at IS NULL OR expires_at > %s)",
+            [*texts, *ids, moment],
+        )
+        for address, pk, tenant_id, scope, scope_id, origin, source_id in rows:
+            yield Suppressed(
+                address=address,
+                reason=REASONS[origin],
+                id=read_uuid(pk),
+                tenant_id=tenant_id and read_uuid(tenant_id),
+                scope=scope,
+                scope_id=read_uuid(scope_id),
+                origin=origin,
+                source_id=source_id and read_uuid(source_id),
             )
-            for address, pk, tenant_id, scope, scope_id, origin, source_id in cursor.fetchall():
-                yield Suppressed(
-                    address=address,
-                    reason=REASONS[origin],
-                    id=read_uuid(pk),
-                    tenant_id=tenant_id and read_uuid(tenant_id),
-                    scope=scope,
-                    scope_id=read_uuid(scope_id),
-                    origin=origin,
-                    source_id=source_id and read_uuid(source_id),
-                )
 
 
 def visible(*, operator: bool, now: datetime) -> QuerySet[Suppression]:

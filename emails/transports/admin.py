@@ -1,11 +1,20 @@
-"""Transports: what may be shown of them. Their secrets are sealed; the API makes and changes them."""
+"""Transports: what may be shown of them, and whether they can be used. The API makes and changes them."""
 
-from django.contrib import admin
+from typing import Any, Final
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesRadioFilter
 
-from emails.transports.models import Transport
-from mailgrid.core.admin import ConsoleAdmin
-from mailgrid.core.showing import moment, pretty
+from emails.transports import checks
+from emails.transports.models import Transport, TransportCheck
+from mailgrid.core.admin import ConsoleAdmin, Question, verb
+from mailgrid.core.clock import now
+from mailgrid.core.showing import NOTHING, badge, moment, pretty
+
+CHECK_SECONDS: Final = 2.0  # how long the page waits for a check
 
 
 @admin.register(Transport)
@@ -19,8 +28,44 @@ class TransportAdmin(ConsoleAdmin):
     search_fields = ("name",)
     search_help_text = "A name."
     ordering = ("-id",)
-    fields = (("name", "kind"), ("owner", "pace"), ("over_limit", "created"), "shown_settings")
-    readonly_fields = ("owner", "pace", "created", "shown_settings")
+    actions_detail = ("try_out",)
+    fields = (
+        ("name", "kind"),
+        ("owner", "pace"),
+        ("over_limit", "created"),
+        "last_check",
+        "shown_settings",
+    )
+    readonly_fields = ("owner", "pace", "created", "last_check", "shown_settings")
+
+    @verb("Check", icon="network_check")
+    def try_out(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Whether it lets us in."""
+        text = "A worker connects and authenticates. Nothing is sent."
+        question = Question(title="Check", text=text, button="Check it")
+
+        def work(row: Transport, _answers: dict[str, Any]) -> str | HttpResponse:
+            found = checks.awaited(checks.ask(row, now=now()), seconds=CHECK_SECONDS)
+            if found.state in checks.OPEN:
+                return "A worker is at it. Its answer will stand on this page."
+            if found.state == TransportCheck.State.OK:
+                return f"{row.name} lets us in."
+            messages.error(request, f"{row.name} cannot be used: {_words(found)}")
+            return redirect(self._address(row))
+
+        return self.ask(request, question, work, object_id=object_id)
+
+    @admin.display(description="Last check (UTC)")
+    def last_check(self, transport: Transport) -> str:
+        """What it found, if it was not long ago."""
+        try:
+            found = checks.latest(transport)
+        except checks.CheckNotFound:
+            return NOTHING
+        state = "pending" if found.state in checks.OPEN else str(found.state)
+        return format_html(
+            "{} {} {}", badge(state), moment(found.checked_at or found.requested_at), _words(found)
+        )
 
     @admin.display(description="Owner")
     def owner(self, transport: Transport) -> str:
@@ -42,3 +87,7 @@ class TransportAdmin(ConsoleAdmin):
     def shown_settings(self, transport: Transport) -> str:
         """Without secrets: they are kept apart."""
         return pretty(transport.settings)
+
+
+def _words(check: TransportCheck) -> str:
+    return " ".join(part for part in (check.error_class, check.error_code, check.error_message) if part)

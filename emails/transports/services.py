@@ -10,7 +10,7 @@ import orjson
 from django.conf import settings as django_settings
 from django.db import IntegrityError, models, transaction
 
-from emails.transports import selectors
+from emails.transports import breakers, selectors
 from emails.transports import settings as kinds
 from emails.transports.models import SANDBOX_ID, Transport
 from emails.transports.selectors import secrets_of
@@ -22,7 +22,9 @@ from tenants.audit.services import Actor, record
 from tenants.tenancy.selectors import lock_tenant
 
 # Kinds that an adapter in `workers/transports` can serve.
-AVAILABLE_KINDS: Final = frozenset({Transport.Kind.SES.value, Transport.Kind.SANDBOX.value})
+AVAILABLE_KINDS: Final = frozenset(
+    {Transport.Kind.SES.value, Transport.Kind.SMTP.value, Transport.Kind.SANDBOX.value}
+)
 MAX_TRANSPORTS: Final = 10  # of one tenant
 _HOOK_SECRET_CHARACTERS: Final = 43  # 256 bits
 
@@ -121,6 +123,7 @@ def update(
         if "settings" in values:
             merged = {**row.settings, **secrets_of(row), **values["settings"]}
             _seal(row, _read(row.kind, merged, shared=row.tenant_id is None))
+            breakers.forget(row.pk)  # what was refused may be right now
         _save(row)
         record(
             tenant_id=tenant_id,

@@ -10,8 +10,11 @@ from django.utils.safestring import SafeString, mark_safe
 
 NOTHING: Final = mark_safe('<span class="mg-none">–</span>')
 
-_GOOD = "sent delivered verified active applied usable enabled on accepted"
-_BAD = "gone failed bounced rejected complained unknown expired refused unreadable suspended closed revoked"
+_GOOD = "ok sent delivered verified active applied usable enabled on accepted"
+_BAD = (
+    "failed bounced rejected complained unknown expired refused unreadable suspended closed revoked gone exhausted"
+    " quarantined"
+)
 _CARE = "deferred held in_doubt delivery_delayed paused suppressed unsubscribed ignored disabled"
 _ONGOING = "scheduled queued sending pending processing started"
 _TONES: Final = {

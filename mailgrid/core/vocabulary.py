@@ -58,7 +58,8 @@ class HoldReason(StrEnum):
     STREAM_PAUSED = "stream_paused"
     TENANT_PAUSED = "tenant_paused"
     QUOTA = "quota"  # over the tenant's quota, with the setting `over_quota: hold`
-    ACCOUNT_PAUSED = "account_paused"  # the provider paused the account
+    ACCOUNT_PAUSED = "account_paused"  # the provider paused the account, or the configuration set
+    ACCOUNT_QUOTA = "account_quota"  # the provider's daily quota is used up
     QUARANTINED = "quarantined"  # our own error again and again
 
 

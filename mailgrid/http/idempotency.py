@@ -10,6 +10,7 @@ from rest_framework.request import Request
 
 from mailgrid.core import idempotency
 from mailgrid.core.callers import Caller
+from mailgrid.core.locks import sqlstate, until_done
 from mailgrid.http.answers import encode
 
 KEPT = timedelta(days=7)
@@ -56,7 +57,8 @@ def run_once(
 
     Only answers whose transaction committed are kept: an error leaves no trace, so a retry runs anew.
     """
-    body = _run_and_keep(name, work, status=status, now=now, kept_for=DEDUPED if deduped else KEPT)
+    kept_for = DEDUPED if deduped else KEPT
+    body = until_done(lambda: _run_and_keep(name, work, status=status, now=now, kept_for=kept_for))
     if body is None:  # somebody else was first and has committed
         kept = replay(name, now=now)
         if kept is None:
@@ -81,6 +83,6 @@ def _run_and_keep(
             idempotency.keep(name, idempotency.Answer(status, body))
             return body
     except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
+        if sqlstate(error) == _LOCK_NOT_AVAILABLE:
             raise idempotency.StillRunning("A request with this idempotency key is still running.") from error
         raise

@@ -10,6 +10,7 @@ from emails.delivery import doubt, services, sweep
 from emails.delivery.ports import ErrorClass, TransportError
 from emails.messages import content as contents
 from emails.models import Attempt, Delivery, Message, Notification
+from emails.transports import breakers
 from mailgrid.core.bells import Priority
 from mailgrid.core.clock import now
 from workers.transports.sandbox import SandboxTransport
@@ -103,6 +104,7 @@ def test_waits_grow_also_for_tries_that_do_not_count(send, work, monkeypatch):
         waits.append(round((delivery.due_at - before).total_seconds() / 60))
         assert delivery.attempts == 0
         Delivery.across_tenants.update(state="queued")
+        breakers.forget(delivery.transport_id)
     assert waits == [1, 5, 15, 15]
 
 

@@ -21,6 +21,7 @@ from mailgrid.core.scoping import in_scope
 from mailgrid.core.vocabulary import HoldReason, Status
 from tenants.members.services import create_operator
 from tenants.models import ApiKey, AuditEntry, Domain, Membership, Plan, Tenant, User
+from workers.models import WorkerProcess
 
 pytestmark = pytest.mark.django_db
 SIMULATOR = "simulator.mailgrid.test"
@@ -78,6 +79,7 @@ def rows(told: Message, acme: Any) -> None:
     interval = IntervalSchedule.objects.create(every=1, period="seconds")
     CrontabSchedule.objects.create()
     PeriodicTask.objects.create(name="sweep", task="workers.tasks.maintenance.sweep", interval=interval)
+    WorkerProcess.objects.create(host="a", pid=1, queues=["events"], started_at=now(), seen_at=now())
     member = User.objects.create(username="mia")
     Membership.across_tenants.create(tenant=acme.tenant, user=member)
 

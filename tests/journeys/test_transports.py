@@ -46,7 +46,6 @@ def test_an_ses_account_is_connected_and_its_secrets_are_never_shown(api, acme, 
     ("body", "name", "field", "code"),
     [
         ({"name": "Main"}, "validation_error", "name", "invalid_choice"),
-        ({"kind": "smtp"}, "validation_error", "kind", "invalid_choice"),
         ({"kind": "memory"}, "validation_error", "kind", "invalid_choice"),
         ({"settings": {}}, "missing_required_field", "settings.region", "missing_required_field"),
         (

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from emails.delivery.guards import GUARDS, Facts, Stop, as_move, first_stop
+from emails.delivery.guards import GUARDS, Facts, Stop, as_move, first_stop, past_limit, past_pace
 from emails.messages.lifecycle import Input
 from emails.messages.queue.claiming import PendingRecipient, Picked
 from mailgrid.core.vocabulary import Status
@@ -45,10 +45,10 @@ def recipient() -> PendingRecipient:
     return PendingRecipient(id=uuid4(), delivery_id=uuid4(), kind="to", address="ann@example.com", name="")
 
 
-def facts(*recipients: PendingRecipient, suppressed: Any = (), free_at: datetime | None = None) -> Facts:
+def facts(*recipients: PendingRecipient, suppressed: Any = ()) -> Facts:
     people = recipients or (recipient(),)
     reasons = {one.id: "manual" for one in suppressed}
-    return Facts(now=NOW, recipients=people, suppressed=reasons, take_slot=lambda: free_at)
+    return Facts(now=NOW, recipients=people, suppressed=reasons)
 
 
 def test_nothing_stops_an_ordinary_delivery():
@@ -82,30 +82,27 @@ def test_only_when_everybody_is_suppressed_nothing_is_sent():
     )
 
 
-def test_a_stream_past_its_pace_waits_for_its_next_slot():
-    assert first_stop(picked(), facts(free_at=FREE_AT)) == Stop(input=Input.DEFERRED, due_at=FREE_AT)
+def test_a_stream_past_its_pace_waits_for_its_slot():
+    assert past_pace(FREE_AT) == Stop(input=Input.DEFERRED, due_at=FREE_AT)
+    assert past_pace(None) is None
 
 
-def test_what_is_stopped_otherwise_uses_no_slot_of_the_stream():
-    def take_slot() -> datetime | None:
-        raise AssertionError("a slot was taken")
-
-    ann = recipient()
-    everything = replace(facts(ann, suppressed=[ann]), take_slot=take_slot)
-    for row in (
-        {"cancel_requested": True},
-        {"expires_at": NOW},
-        {"tenant_paused": True},
-        {"stream_paused": True},
-        {},
-    ):
-        assert first_stop(picked(**row), everything) is not None
+def test_past_a_limit_that_is_reached_mail_fails_and_says_why():
+    stop = past_limit(exhausted=True, now=NOW)
+    assert (stop.input, stop.reason, stop.due_at) == (Input.FAILED, "over_limit", None)
+    assert as_move(picked(), stop).detail == "The limit of its transport is used up."
 
 
-def test_the_order_is_cancel_end_pauses_suppressions_pace():
+def test_past_a_limit_that_nobody_can_judge_now_mail_waits_a_moment():
+    assert past_limit(exhausted=False, now=NOW) == Stop(
+        input=Input.DEFERRED, due_at=NOW + timedelta(seconds=5)
+    )
+
+
+def test_the_order_is_cancel_end_pauses_suppressions():
     ann = recipient()
     row = picked(cancel_requested=True, expires_at=NOW, tenant_paused=True, stream_paused=True)
-    everything = facts(ann, suppressed=[ann], free_at=FREE_AT)
+    everything = facts(ann, suppressed=[ann])
     spoken = []
     for fixed in (
         {},
@@ -135,6 +132,13 @@ def test_a_stop_is_a_move_of_the_queued_row_that_keeps_its_suspicion():
 
 
 def test_every_guard_can_be_applied_to_a_queued_row():
-    for step in (Input.CANCELED, Input.EXPIRED, Input.HELD, Input.SUPPRESSED, Input.DEFERRED):
+    for step in (
+        Input.CANCELED,
+        Input.EXPIRED,
+        Input.HELD,
+        Input.SUPPRESSED,
+        Input.DEFERRED,
+        Input.FAILED,
+    ):
         assert as_move(picked(), Stop(input=step)).to
-    assert len(GUARDS) == 6
+    assert len(GUARDS) == 5

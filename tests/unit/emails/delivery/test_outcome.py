@@ -35,8 +35,8 @@ def test_a_receipt_is_sent():
     ("kind", "to", "outcome_word", "settled_by", "uncounted"),
     [
         ("throttled", "deferred", "deferred", "answer", True),
-        ("quota", "deferred", "deferred", "answer", True),
-        ("paused", "deferred", "deferred", "answer", True),
+        ("quota", "held", "held", "answer", True),
+        ("paused", "held", "held", "answer", True),
         ("auth", "deferred", "deferred", "answer", True),
         ("identity", "deferred", "deferred", "answer", False),
         ("network", "deferred", "deferred", "answer", False),
@@ -91,6 +91,66 @@ def test_a_canceled_delivery_that_was_sent_is_sent():
     assert next_move(row, Receipt(provider_message_id="p"), now=NOW, random=lambda: 0).to == "sent"
     assert answered("doubt", row).to == "in_doubt"
     assert answered("content", row).to == "failed"
+
+
+NOBODY = TransportError(kind=ErrorClass.CONTENT, code="550 5.1.1", message="no such user")
+LATER = TransportError(kind=ErrorClass.NETWORK, code="450 4.2.0", message="greylisted")
+SOON = TransportError(kind=ErrorClass.THROTTLED, code="452 4.5.3", message="too many recipients")
+
+
+def parted(row: Picked | None = None, **refused: TransportError) -> Move:
+    named = {f"{name}@example.org": error for name, error in refused.items()}
+    receipt = Receipt(provider_message_id="p-1", refused=named)
+    return next_move(row or picked(attempts=0), receipt, now=NOW, random=lambda: 0.5)
+
+
+def test_who_is_refused_for_good_fails_and_the_others_are_sent():
+    move = parted(bob=NOBODY)
+    assert move.to == "sent"
+    assert move.split is not None
+    bob = move.split.named["bob@example.org"]
+    assert (bob.to, bob.reason, bob.detail) == ("failed", "rejected", "no such user")
+    assert (move.split.others.to, move.split.others.attempt and move.split.others.attempt.outcome) == (
+        "sent",
+        "sent",
+    )
+
+
+def test_the_delivery_goes_on_for_who_may_still_get_it():
+    move = parted(bob=NOBODY, cid=LATER, dan=SOON)
+    assert (move.to, move.uncounted, move.detail) == ("deferred", False, "greylisted")
+    assert move.due_at is not None
+    assert NOW < move.due_at <= NOW + timedelta(seconds=1)
+    assert move.split is not None
+    assert {address[:3]: step.to.value for address, step in move.split.named.items()} == {
+        "bob": "failed",
+        "cid": "deferred",
+        "dan": "deferred",
+    }
+    assert move.split.others.to == "sent"
+
+
+def test_the_attempt_of_a_mail_that_some_got_was_sent_and_says_who_did_not():
+    move = parted(bob=NOBODY, cid=LATER)
+    assert move.attempt is not None
+    assert (move.attempt.outcome, move.attempt.settled_by, move.attempt.provider_message_id) == (
+        "sent",
+        "answer",
+        "p-1",
+    )
+    assert (move.attempt.error_class, move.attempt.error_code) == ("content", "550 5.1.1")
+    assert move.attempt.error_message == "bob@example.org: no such user; cid@example.org: greylisted"
+
+
+def test_a_canceled_delivery_is_not_tried_again_for_those_who_did_not_get_it():
+    move = parted(picked(cancel_requested=True), cid=LATER)
+    assert move.to == "sent"
+    assert move.split is not None
+    assert move.split.named["cid@example.org"].to == "canceled"
+
+
+def test_a_receipt_for_everybody_is_no_split():
+    assert next_move(picked(), Receipt(provider_message_id="p"), now=NOW, random=lambda: 0).split is None
 
 
 def test_without_content_it_fails_for_good():

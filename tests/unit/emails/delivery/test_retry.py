@@ -14,7 +14,12 @@ LOTS = st.floats(min_value=0, max_value=1, exclude_max=True)
 
 
 def test_every_class_that_is_not_settled_otherwise_has_a_schedule():
-    assert set(ErrorClass) - set(SCHEDULES) == {ErrorClass.CONTENT, ErrorClass.DOUBT}
+    assert set(ErrorClass) - set(SCHEDULES) == {
+        ErrorClass.CONTENT,
+        ErrorClass.DOUBT,
+        ErrorClass.QUOTA,
+        ErrorClass.PAUSED,
+    }
 
 
 @given(kind=KINDS, attempts=st.integers(0, 10_000), lot=LOTS)
@@ -40,8 +45,6 @@ def test_the_wait_never_shrinks_from_try_to_try(kind, attempts, lot):
     ("kind", "counts", "attempts"),
     [
         ("throttled", False, None),
-        ("quota", False, None),
-        ("paused", False, None),
         ("auth", False, None),
         ("identity", True, 5),
         ("network", True, None),

@@ -172,7 +172,7 @@ def test_what_was_held_for_a_pause_is_released_when_it_ends(send, work, acme, ap
         assert work.sweep() == {"released": 2}
 
 
-@pytest.mark.parametrize("reason", ["manual", "quarantined", "account_paused"])
+@pytest.mark.parametrize("reason", ["manual", "quarantined"])
 def test_other_holds_do_not_end_by_a_sweep(send, work, reason):
     send()
     Delivery.across_tenants.update(state="held", hold_reason=reason)

@@ -48,7 +48,7 @@ DOCUMENTED = {
     *((state, S.QUEUED) for state in (S.SCHEDULED, S.DEFERRED, S.IN_DOUBT, S.HELD)),
     (S.HELD, S.SCHEDULED),
     (S.QUEUED, S.SENDING),
-    *((S.QUEUED, state) for state in (S.HELD, S.DEFERRED, S.CANCELED, S.EXPIRED, S.SUPPRESSED)),
+    *((S.QUEUED, state) for state in (S.HELD, S.DEFERRED, S.FAILED, S.CANCELED, S.EXPIRED, S.SUPPRESSED)),
     *((S.SENDING, state) for state in (S.SENT, S.DEFERRED, S.HELD, S.FAILED, S.IN_DOUBT, S.CANCELED)),
     *((S.IN_DOUBT, state) for state in (S.SENT, S.HELD, S.UNKNOWN, S.CANCELED)),
     (S.HELD, S.FAILED),

@@ -1,0 +1,101 @@
+"""When to leave an account alone: from answers to breakers, and from breakers to lanes.
+
+`emails.transports.breakers` keeps the rows, which all processes share. Here stands which answer blames what, and what
+an open breaker means for a claim: a lane that is closed, or one delivery that tries whether it still is.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from emails.delivery.guards import Stop
+from emails.delivery.ports import ErrorClass, Receipt, TransportError
+from emails.messages.lifecycle import Input
+from emails.messages.moves import Move
+from emails.messages.queue import passes
+from emails.messages.queue.claiming import Picked
+from emails.transports import breakers
+from emails.transports.breakers import Cause, Trouble
+from mailgrid.core.vocabulary import HoldReason
+
+NETWORK_FAILURES: Final = 20  # in a row, of one process: then nobody answers there
+
+_BLAMES: Final = {
+    ErrorClass.QUOTA: Cause.QUOTA,
+    ErrorClass.PAUSED: Cause.PAUSED,
+    ErrorClass.AUTH: Cause.AUTH,
+}
+# The account answered, and found fault with this mail or its pace alone.
+_ANSWERED: Final = frozenset({ErrorClass.CONTENT, ErrorClass.IDENTITY, ErrorClass.THROTTLED})
+
+_unreached: Counter[UUID] = Counter()  # network failures since the last answer, in this process
+
+
+@dataclass(frozen=True, slots=True)
+class Passable:
+    """Lanes a claim may take from, and those of them of which it may take one delivery, to see."""
+
+    lanes: list[UUID]
+    probing: frozenset[UUID]
+    scopes: frozenset[tuple[UUID, str]]  # configuration sets that are closed, by their transport
+
+
+def passable(lanes: Sequence[UUID], *, now: datetime) -> Passable:
+    """What the open breakers leave of these lanes."""
+    opened = breakers.open_breakers()
+    closed = {transport_id: row for (transport_id, scope), row in opened.items() if not scope}
+    probing = {lane for lane in lanes if lane in closed and breakers.take_probe(closed[lane], now=now)}
+    scopes = {key: row for key, row in opened.items() if key[1] and key[0] in lanes}
+    return Passable(
+        lanes=[lane for lane in lanes if lane not in closed or lane in probing],
+        probing=frozenset(probing),
+        scopes=frozenset(key for key, row in scopes.items() if not breakers.take_probe(row, now=now)),
+    )
+
+
+def closed_scopes(rows: Iterable[Picked], scopes: Collection[tuple[UUID, str]]) -> dict[UUID, Stop]:
+    """Hold the rows whose configuration set is closed."""
+    stop = Stop(input=Input.HELD, reason=HoldReason.ACCOUNT_PAUSED)
+    return {row.delivery_id: stop for row in rows if (row.transport_id, row.configuration_set) in scopes}
+
+
+def note(answers: Sequence[tuple[Picked, object]], *, now: datetime) -> None:
+    """What these answers say about their accounts."""
+    troubles: list[Trouble] = []
+    well: set[tuple[UUID, str]] = set()
+    for row, answer in answers:
+        if isinstance(answer, Receipt) or (isinstance(answer, TransportError) and answer.kind in _ANSWERED):
+            _unreached.pop(row.transport_id, None)
+            well |= {(row.transport_id, ""), (row.transport_id, row.configuration_set)}
+        elif isinstance(answer, TransportError):
+            troubles += _troubles(row, answer)
+    breakers.trip(troubles, now=now)
+    _close(well - {(one.transport_id, one.scope) for one in troubles})
+
+
+def for_probes(*, now: datetime) -> Iterator[Move]:
+    """A held delivery for each breaker whose probe is due while nothing is queued that could be one."""
+    for (transport_id, _), row in breakers.open_breakers().items():
+        if row.probe_at <= now:
+            yield from passes.to_probe(transport_id, now=now)
+
+
+def _troubles(row: Picked, answer: TransportError) -> Iterator[Trouble]:
+    words = f"{answer.code}: {answer.message}"
+    if (cause := _BLAMES.get(answer.kind)) is not None:
+        named = bool(row.configuration_set) and row.configuration_set in answer.message
+        scope = row.configuration_set if named else ""
+        yield Trouble(transport_id=row.transport_id, scope=scope, cause=cause, words=words)
+    elif answer.kind == ErrorClass.NETWORK:
+        _unreached[row.transport_id] += 1
+        if _unreached[row.transport_id] >= NETWORK_FAILURES:
+            yield Trouble(transport_id=row.transport_id, scope="", cause=Cause.NETWORK, words=words)
+
+
+def _close(well: Collection[tuple[UUID, str]]) -> None:
+    opened = breakers.open_breakers() if well else {}
+    for transport_id, scope in well & opened.keys():
+        breakers.close(transport_id, [scope])
