@@ -22,8 +22,10 @@ fleet: $(VENV)/.test ## Every process of deploy/Procfile, on DATABASE_URL, BROKE
 
 .PHONY: test
 test: $(VENV)/.test ## All tests; installs what they need.
-	$(BIN)/python -m pytest -n auto
-	$(BIN)/python -m tests.services $(BIN)/python -m pytest -n auto -m "not sqlite" tests/unit tests/integration tests/journeys
+	$(BIN)/python -m pytest -n auto -m "not services"
+	$(BIN)/python -m tests.services sh -c '\
+	  $(BIN)/python -m pytest -n auto -m "not sqlite" tests/unit tests/integration tests/journeys && \
+	  $(BIN)/python -m pytest tests/fleet'
 
 .PHONY: check
 check: $(VENV)/.dev ## Style, types, import rules, migrations, OpenAPI document, generated docs.

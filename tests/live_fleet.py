@@ -6,7 +6,7 @@
         fleet.start("worker-send")
 
 It has a database, a key prefix and a folder of its own; the broker's queues it shares with nobody, so tests with a
-fleet run one after another (`xdist_group("broker")`). Only process groups that were started here are ever signalled.
+fleet run one after another. Only process groups that were started here are ever signalled.
 """
 
 import contextlib
@@ -54,19 +54,30 @@ def own_database(server_url: str) -> Iterator[str]:
 
 
 class LiveFleet:
-    """Every process of the Procfile, or those of `only`; `variables` are added to their environment."""
+    """Every process of the Procfile, or those of `only`; `variables` are added to their environment.
 
-    def __init__(self, directory: Path, *, only: tuple[str, ...] = (), **variables: object) -> None:
+    `services` says where PostgreSQL, RabbitMQ and Redis are, as the environment does otherwise.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        only: tuple[str, ...] = (),
+        services: Mapping[str, str] = os.environ,
+        **variables: object,
+    ) -> None:
         self.directory = directory
         self.var_dir = directory / "var"
         self.port, self.flower_port = free_port(), free_port()
         self.names = only or tuple(procfile())
+        self._services = services
         self._variables = {name: str(value) for name, value in variables.items()}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        self.database_url = self._open.enter_context(own_database(os.environ["DATABASE_URL"]))
+        self.database_url = self._open.enter_context(own_database(self._services["DATABASE_URL"]))
         self.secrets = load_or_create(self.var_dir / "secrets.json")
         self.manage("migrate", "--verbosity", "0", "--no-input")
         made = json.loads(self.manage("bootstrap", "--name", "Acme", "--domain", "acme.test").stdout)
@@ -96,7 +107,7 @@ class LiveFleet:
         """What every process gets; nothing of Mailgrid's is inherited but where the services are."""
         own = {variable.name for variable in VARIABLES} | {"DJANGO_SETTINGS_MODULE"}
         inherited = {name: value for name, value in os.environ.items() if name not in own}
-        services = {name: os.environ[name] for name in ("BROKER_URL", "REDIS_URL")}
+        services = {name: self._services[name] for name in ("BROKER_URL", "REDIS_URL")}
         path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
         given = {
             "DJANGO_SETTINGS_MODULE": "tests.settings_fleet",
@@ -112,15 +123,18 @@ class LiveFleet:
         }
         return inherited | services | given | self._variables
 
-    def start(self, name: str) -> None:
-        """Start a process; it need not be ready when this returns."""
+    def start(self, name: str, *, command: str | None = None, **variables: object) -> None:
+        """Start a process; it need not be ready when this returns.
+
+        One that is not in the Procfile needs a `command`; `variables` are for this process alone.
+        """
         assert name not in self._processes, f"{name} runs already"
-        command = procfile()[name]
+        command = command or procfile()[name]
         with (self.directory / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 ["sh", "-c", f"exec env {command}"],
                 cwd=BASE_DIR,
-                env=self.environment,
+                env=self.environment | {key: str(value) for key, value in variables.items()},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -5,7 +5,7 @@ Effects are exactly once by the database: two beats are harmless, and no beat fo
 
 from typing import Any, Final
 
-from workers.routing import COLLECT_GARBAGE, OBSERVE_BROKER, SWEEP
+from workers.routing import COLLECT_GARBAGE, OBSERVE_BROKER, SEND_CANARIES, SWEEP
 
 ENTRIES: Final[dict[str, dict[str, Any]]] = {
     "sweep": {
@@ -17,6 +17,11 @@ ENTRIES: Final[dict[str, dict[str, Any]]] = {
         "task": OBSERVE_BROKER,
         "schedule": 15.0,
         "options": {"queue": "maintenance", "expires": 30},
+    },
+    "send-canaries": {
+        "task": SEND_CANARIES,
+        "schedule": 60.0,
+        "options": {"queue": "fetch", "expires": 60},
     },
     "collect-garbage": {
         "task": COLLECT_GARBAGE,

@@ -21,7 +21,7 @@ from workers.fleet.observing import observe_broker
 from workers.publishing import Line, declare_all
 from workers.queues import DEAD, QUEUES
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("broker")]
+pytestmark = pytest.mark.services
 
 HIGH = Priority.HIGH.queue
 

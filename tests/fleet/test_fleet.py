@@ -15,7 +15,7 @@ from tests.fleet.conftest import Sending
 from tests.live import wait_until
 from workers.queues import GROUPS
 
-pytestmark = [pytest.mark.services, pytest.mark.xdist_group("broker")]
+pytestmark = pytest.mark.services
 
 EMAILS = int(os.environ.get("FLEET_EMAILS", "1000"))
 BATCH = 100

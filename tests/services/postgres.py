@@ -21,7 +21,7 @@ def postgres(*, durable: bool = False) -> Iterator[str]:
     if named := os.environ.get("TEST_DATABASE_URL"):
         yield named
         return
-    initdb = binary("PostgreSQL's server", package="postgresql", find=_initdb, instead="TEST_DATABASE_URL")
+    initdb = binary("PostgreSQL's server", package="postgresql", find=find_initdb, instead="TEST_DATABASE_URL")
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="mailgrid-postgres-") as folder:
         data = Path(folder) / "data"
@@ -38,7 +38,8 @@ def postgres(*, durable: bool = False) -> Iterator[str]:
             run([*control, "-m", "immediate", "stop"], user=owner)
 
 
-def _initdb() -> Path | None:
+def find_initdb() -> Path | None:
+    """The newest one on this machine."""
     if (on_path := shutil.which("initdb")) is not None:
         return Path(on_path).resolve()
     return max(Path("/usr/lib/postgresql").glob("*/bin/initdb"), default=None)

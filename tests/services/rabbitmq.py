@@ -25,27 +25,27 @@ def rabbitmq() -> Iterator[str]:
             )
         yield named
         return
-    server = binary("RabbitMQ", package="rabbitmq-server", find=_server, instead="TEST_BROKER_URL")
+    server = binary("RabbitMQ", package="rabbitmq-server", find=find_server, instead="TEST_BROKER_URL")
     with tempfile.TemporaryDirectory(prefix="mailgrid-rabbitmq-") as folder:
         port, epmd, distribution = free_port(), free_port(), free_port()
-        environment = _environment(Path(folder), port=port, distribution=distribution, epmd=epmd)
+        environment = node_environment(Path(folder), port=port, distribution=distribution, epmd=epmd)
         log = Path(folder) / "log"
         with (
             # Erlang's port mapper; the server would start one that outlives it.
             running(
                 ["epmd", "-port", str(epmd), "-address", "127.0.0.1"], ready=lambda: listens(epmd), log=log
             ),
-            running([server], ready=lambda: _answers(port), log=log, environment=environment),
+            running([server], ready=lambda: answers(port), log=log, environment=environment),
         ):
             yield f"amqp://guest:guest@127.0.0.1:{port}//"
 
 
-def _server() -> Path | None:
+def find_server() -> Path | None:
     """The script inside the package: the distribution's wrapper insists on an account of its own."""
     return max(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/sbin/rabbitmq-server"), default=None)
 
 
-def _environment(folder: Path, *, port: int, distribution: int, epmd: int) -> dict[str, str]:
+def node_environment(folder: Path, *, port: int, distribution: int, epmd: int) -> dict[str, str]:
     """A node that shares nothing with another one on this machine, its port mapper included."""
     (folder / "plugins").write_text("[].")
     (folder / "rabbitmq.conf").write_text(
@@ -66,7 +66,7 @@ def _environment(folder: Path, *, port: int, distribution: int, epmd: int) -> di
     }
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
     """Whether it takes log-ins: it listens a moment before."""
     with contextlib.suppress(OSError):
         connection = Connection(f"127.0.0.1:{port}", "guest", "guest", connect_timeout=1, read_timeout=2)

@@ -18,7 +18,7 @@ def redis() -> Iterator[str]:
     if named := os.environ.get("TEST_REDIS_URL"):
         yield named
         return
-    server = binary("Redis", package="redis-server", find=_server, instead="TEST_REDIS_URL")
+    server = binary("Redis", package="redis-server", find=find_server, instead="TEST_REDIS_URL")
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="mailgrid-redis-") as folder:
         words = [server, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
@@ -26,6 +26,7 @@ def redis() -> Iterator[str]:
             yield f"redis://127.0.0.1:{port}/0"
 
 
-def _server() -> Path | None:
+def find_server() -> Path | None:
+    """The one on the path."""
     found = shutil.which("redis-server")
     return Path(found) if found else None

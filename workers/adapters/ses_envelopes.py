@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import orjson
 from django.conf import settings
+from django.utils.module_loading import import_string
 
 from emails.feedback.ingest import Refused
 from emails.transports.models import Transport
@@ -20,7 +21,9 @@ class SesEnvelopes:
     """The port `emails.feedback.ingest.Envelopes` for SNS."""
 
     def __init__(self, verifier: SnsVerifier | None = None) -> None:
-        self._verifier = verifier or SnsVerifier(refuse_version_1=settings.SNS_REFUSE_SIGNATURE_V1)
+        self._verifier = verifier or SnsVerifier(
+            fetch=import_string(settings.SNS_CERTIFICATES), refuse_version_1=settings.SNS_REFUSE_SIGNATURE_V1
+        )
 
     def open(self, body: dict[str, Any], *, transport: Transport, now: datetime) -> dict[str, Any] | None:
         """The SES event inside, or None when the message is about the subscription itself. Raises `Refused`."""

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
+from django.conf import settings
+
 from emails.delivery.ports import Misconfigured
 from emails.transports.models import Transport
 from workers.doctor.findings import Check, Finding, ill, well
@@ -12,7 +14,14 @@ SHOWN: Final = 100  # transports that are connected to; each may take seconds to
 
 
 def transports() -> Iterator[Finding]:
-    """Connect to each account; nothing is sent."""
+    """Connect to each account; nothing is sent. And is there one for tenants without?"""
+    if not Transport.across_tenants.filter(tenant=None, name=settings.DEFAULT_TRANSPORT).exists():
+        name = settings.DEFAULT_TRANSPORT
+        yield ill(
+            "transports",
+            f"DEFAULT_TRANSPORT is {name!r}, and no shared transport has this name: tenants without a transport of "
+            "their own get 503.",
+        )
     rows = list(Transport.across_tenants.select_related("tenant").order_by("tenant", "name")[: SHOWN + 1])
     for row in rows[:SHOWN]:
         subject = f"transport {row.name}" + (f" of {row.tenant.slug}" if row.tenant else "")
@@ -32,7 +41,8 @@ def _examine(subject: str, row: Transport) -> Finding:
         adapter.close()
     if refusal is None:
         return well(subject, "Connected and signed in.")
-    return ill(subject, f"{refusal.kind}: {refusal.code}: {refusal.message} Its mail waits; nothing is lost.")
+    said = f"{refusal.kind}: {refusal.code}: {refusal.message}".rstrip(".")
+    return ill(subject, f"{said}. Its mail waits; nothing is lost.")
 
 
 CHECKS: Final[tuple[tuple[str, Check], ...]] = (("transports", transports),)

@@ -31,4 +31,4 @@ def run(checks: Iterable[tuple[str, Check]]) -> Iterator[Finding]:
         try:
             yield from check()
         except Exception as error:  # noqa: BLE001 - a doctor looks at sick things
-            yield ill(subject, f"The check itself failed: {type(error).__name__}: {error}")
+            yield ill(subject, f"The check itself failed: {type(error).__name__}: {error}".splitlines()[0])

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from amqp.exceptions import AccessRefused, NotAllowed
 from django.conf import settings
@@ -40,7 +40,8 @@ def database() -> Iterator[Finding]:
     yield well("database", f"{connection.display_name} answers.")
     executor = MigrationExecutor(connection)
     if missing := executor.migration_plan(executor.loader.graph.leaf_nodes()):
-        yield ill("database", f"{len(missing)} migrations are missing: run `manage.py migrate`.")
+        number = "One migration is" if len(missing) == 1 else f"{len(missing)} migrations are"
+        yield ill("database", f"{number} missing: run `manage.py migrate`.")
     else:
         yield well("database", "All migrations are applied.")
     if connection.vendor == "postgresql":
@@ -102,8 +103,12 @@ def broker() -> Iterator[Finding]:
 def _not_ours(queue: str, error: Exception) -> str:
     return (
         f"The queue {queue} was declared otherwise than we need ({_first_line(error)}). Delete it with "
-        f"`rabbitmqctl delete_queue {queue}`: it holds bells only, the mail is in the database."
+        f"`rabbitmqctl delete_queue {queue} --vhost {_vhost()}`: it holds bells only, the mail is in the database."
     )
+
+
+def _vhost() -> str:
+    return unquote(urlsplit(settings.BROKER_URL).path[1:]) or "/"
 
 
 def redis() -> Iterator[Finding]:
