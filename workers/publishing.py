@@ -10,6 +10,7 @@ from typing import Any, Final
 from kombu import Connection, Producer
 from kombu.exceptions import ChannelError
 
+from mailgrid.core import failpoints
 from mailgrid.core.logging import get_logger
 from workers.celery import app
 from workers.queues import DEAD, QUEUES
@@ -67,6 +68,7 @@ class Line:
         """Whether the broker took it into a queue."""
         task, arguments = BELLS[queue]
         self._returned = False
+        failpoints.reach("bell.before_publish")
         app.send_task(
             task,
             kwargs=arguments,
@@ -77,6 +79,7 @@ class Line:
             confirm_timeout=CONFIRM_SECONDS,
             declare=[],  # done once for each connection
         )
+        failpoints.reach("bell.after_publish")
         return not self._returned
 
     def _ready_producer(self) -> Producer:

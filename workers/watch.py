@@ -13,6 +13,7 @@ from typing import Final
 
 from django.db import close_old_connections
 
+from emails.delivery import spool
 from emails.delivery.claim import BATCH
 from emails.delivery.sweep import sweep
 from emails.feedback.ingest import ingest
@@ -58,6 +59,7 @@ class Watch(threading.Thread):
     def run(self) -> None:
         while not self._stopped.wait(0.0 if self._full else 0.2):
             self._guarded("presence", self._tell)
+            self._guarded("spool", _take_in_receipts)
             for queue in self._queues:
                 due = queue in self._full or holdings().idle_seconds(queue) >= PERIODS[queue]
                 if due and not self._stopped.is_set():
@@ -82,6 +84,10 @@ class Watch(threading.Thread):
             work()
         except Exception:
             log.warning("workers.watch.failed", subject=subject, exc_info=True)
+
+
+def _take_in_receipts() -> None:
+    spool.take_in(now=now())
 
 
 def _ingest() -> None:

@@ -20,6 +20,7 @@ from emails.messages.lifecycle import Input
 from emails.messages.queue import claiming, settling
 from emails.messages.queue.claiming import PendingRecipient, Picked
 from emails.suppressions.selectors import which_are_suppressed
+from mailgrid.core import failpoints
 from mailgrid.core.bells import Priority
 
 BATCH: Final = 50
@@ -47,6 +48,8 @@ def claim_batch(priority: Priority, *, now: datetime) -> tuple[Summary, list[Cla
             summary, claimed = _guard(picked, allowance, passable.scopes, now=now)
             claiming.journal([one.row for one in claimed], now=now)
             settling.project_messages({one.row.message_id: "" for one in claimed})
+            failpoints.reach("claim.before_commit")
+        failpoints.reach("claim.after_commit")
         allowance.use(one.row.transport_id for one in claimed)
     return summary, claimed
 

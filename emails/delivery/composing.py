@@ -11,6 +11,7 @@ from emails.messages import content as contents
 from emails.messages.content import Content, ContentGone
 from emails.messages.models import Message
 from emails.messages.queue.claiming import PendingRecipient, Picked
+from mailgrid.core import failpoints
 from mailgrid.core.addresses import Mailbox, parse_mailbox
 from mailgrid.core.bells import Priority
 
@@ -49,6 +50,7 @@ def _composed(
 ) -> Composed:
     if isinstance(content, Exception):
         return content
+    failpoints.reach("compose", about=content.subject)
     try:
         return _envelope(claimed, content, sender, reply_to, may_share=_may_share(claimed.row, priority))
     except Exception as error:  # noqa: BLE001 - one delivery's defect must not take its neighbours along

@@ -11,6 +11,7 @@ from typing import Final
 
 from emails.composition.envelope import Envelope
 from emails.delivery.ports import Answer, ErrorClass, Transport, TransportError
+from mailgrid.core import failpoints
 
 GROUP_SECONDS: Final = 1.0
 _LATE_SECONDS: Final = 2.0  # what a call may overrun its own deadline by before it is given up
@@ -55,7 +56,10 @@ def _next_group(calls: set[Future[Sequence[Answer]]], deadline: float) -> set[Fu
 def _send(transport: Transport, call: Sequence[Envelope], deadline: float) -> Sequence[Answer]:
     if time.monotonic() >= deadline:
         return [_TOO_LATE] * len(call)
-    return transport.send(call, deadline=deadline)
+    failpoints.reach("send.before_call")
+    answers = transport.send(call, deadline=deadline)
+    failpoints.reach("send.after_call")
+    return answers
 
 
 _LOST: Final = TransportError(

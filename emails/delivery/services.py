@@ -5,14 +5,15 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
-from django.db import OperationalError
+from django.db import DatabaseError, OperationalError
 
 from emails.composition.envelope import Envelope
-from emails.delivery import breaking, outcome, pacing
+from emails.delivery import breaking, outcome, pacing, spool
 from emails.delivery.claim import BATCH, claim_batch
 from emails.delivery.composing import Claimed, compose_batch
 from emails.delivery.ports import (
@@ -29,7 +30,7 @@ from emails.events import transitions
 from emails.messages.content import ContentGone
 from emails.messages.moves import Move
 from emails.messages.queue.claiming import LEASE_SECONDS, Picked, cancel_requested
-from mailgrid.core import metrics
+from mailgrid.core import failpoints, metrics
 from mailgrid.core.bells import Priority, ring
 from mailgrid.core.clock import now
 from mailgrid.core.locks import until_done
@@ -138,15 +139,21 @@ def _settle(settled: Sequence[Settled], deadline: float) -> Summary:
     while True:
         try:
             moves = [_move(row, answer) for row, answer in _with_cancels(settled)]
+            failpoints.reach("settle.before_commit")
             transitions.move(moves, now=now())
+            failpoints.reach("settle.after_commit")
             break
         except OperationalError:
             if time.monotonic() > deadline:
+                spool.keep(settled)
                 raise
             log.warning("emails.delivery.not_settled", deliveries=len(settled), exc_info=True)
             time.sleep(wait)
             wait = min(2.0, wait * 2)
-    breaking.note(settled, now=now())
+    with suppress(
+        DatabaseError
+    ):  # the next answer will say the same; what was sent meanwhile must be settled
+        breaking.note(settled, now=now())
     for (row, _), move in zip(settled, moves, strict=True):
         metrics.outcomes.labels(transport=str(row.transport_id), outcome=move.to.value).inc()
     pacing.give_back_unsent(row.transport_id for row, answer in settled if _is_unsent(answer))

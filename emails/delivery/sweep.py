@@ -13,6 +13,7 @@ from emails.delivery import breaking, doubt, quota
 from emails.delivery.ports import Transports
 from emails.events import transitions
 from emails.messages.queue import passes
+from mailgrid.core import failpoints
 from mailgrid.core.bells import ring
 from mailgrid.core.durations import scaled
 from mailgrid.core.locks import alone
@@ -33,6 +34,7 @@ def sweep(*, transports: Transports, now: datetime) -> Summary:
     """One pass over the deliveries; how many of them each part moved. A part that fails does not stop the others."""
     done: Summary = Counter()
     for name, part in _PARTS.items():
+        failpoints.reach(f"sweep.before_{name}")
         try:
             with alone(f"sweep {name}") as nobody_else:
                 if nobody_else:

@@ -10,6 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from emails.events.services import NewNotification, store_notifications
 from emails.transports.models import Transport
+from mailgrid.core import failpoints
 from mailgrid.core.clock import now
 from mailgrid.core.crypto import keyed_hash
 from mailgrid.core.errors import Forbidden, MailgridError, NotFound
@@ -59,6 +60,7 @@ class SesHook(View):
         message = _message(raw)
         if message.get("TopicArn") not in transport.settings.get("topic_arns", []):
             raise Forbidden("This topic is not on the account's list.")
+        failpoints.reach("notification.before_commit")
         store_notifications(
             [
                 NewNotification(
@@ -70,6 +72,7 @@ class SesHook(View):
             ],
             now=now(),
         )
+        failpoints.reach("notification.after_commit")
         return answer({"object": "notification", "stored": True})
 
 

@@ -23,7 +23,7 @@ from emails.feedback.facts import Fact
 from emails.feedback.ses import UnreadablePayload, facts
 from emails.messages.queue.passes import in_states
 from emails.transports.models import Transport
-from mailgrid.core import metrics, work
+from mailgrid.core import failpoints, metrics, work
 from mailgrid.core.bells import EVENTS, ring
 from mailgrid.core.locks import until_done
 from mailgrid.core.logging import get_logger
@@ -136,6 +136,7 @@ def _apply(found: Sequence[Fact], batch: Sequence[Notification], *, now: datetim
     with transaction.atomic():
         services.apply(found, now=now)
         settle_notifications(batch)
+        failpoints.reach("ingest.before_commit")
 
 
 def _facts(row: Notification, envelopes: Envelopes, *, now: datetime) -> list[Fact]:

@@ -34,12 +34,13 @@ class Failpoint:
     folder: Path
 
 
-def reach(name: str) -> None:
-    """Tell that the point was reached."""
+def reach(name: str, about: str = "") -> None:
+    """Tell that the point was reached; a test may arm it for everything, or for what it is about (`name=about`)."""
     if settings.FAILPOINTS:
-        armed: Failpoint | None = settings.FAILPOINTS.get(name)
-        if armed is not None:
-            _act(name, armed)
+        for armed_name in (name, f"{name}={about}"):
+            armed: Failpoint | None = settings.FAILPOINTS.get(armed_name)
+            if armed is not None:
+                _act(armed_name, armed)
 
 
 def _act(name: str, armed: Failpoint) -> None:

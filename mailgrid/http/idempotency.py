@@ -8,7 +8,7 @@ from django.db import OperationalError, transaction
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from mailgrid.core import idempotency
+from mailgrid.core import failpoints, idempotency
 from mailgrid.core.callers import Caller
 from mailgrid.core.locks import sqlstate, until_done
 from mailgrid.http.answers import encode
@@ -81,7 +81,9 @@ def _run_and_keep(
                 return None
             body = encode(work())
             idempotency.keep(name, idempotency.Answer(status, body))
-            return body
+            failpoints.reach("accept.before_commit")
+        failpoints.reach("accept.after_commit")
+        return body
     except OperationalError as error:
         if sqlstate(error) == _LOCK_NOT_AVAILABLE:
             raise idempotency.StillRunning("A request with this idempotency key is still running.") from error

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from mailgrid.core import failpoints
 from mailgrid.core.callers import Caller
 from mailgrid.core.clock import now
 from mailgrid.core.scoping import enter_scope, out_of_scope
@@ -99,7 +100,9 @@ class Endpoint(APIView):
         """
         name = idempotency.name_of(self.request, self.caller, route, self.json(), dedupe=dedupe)
         if name is None:
-            return answer(work(prepare()), status=status)
+            done = work(prepare())
+            failpoints.reach("accept.after_commit")
+            return answer(done, status=status)
         if kept := idempotency.replay(name, now=self.request_time):
             return kept
         prepared = prepare()
