@@ -10,6 +10,7 @@ CHECK_TRANSPORTS: Final = "workers.tasks.fetching.check_transports"
 SWEEP: Final = "workers.tasks.maintenance.sweep"
 OBSERVE_BROKER: Final = "workers.tasks.maintenance.observe_broker"
 SEND_CANARIES: Final = "workers.tasks.fetching.send_canaries"
+SURVEY_ACCOUNTS: Final = "workers.tasks.fetching.survey_accounts"
 COLLECT_GARBAGE: Final = "workers.tasks.maintenance.collect_garbage"
 
 BELLS: Final[dict[str, tuple[str, dict[str, Any]]]] = {

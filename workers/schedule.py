@@ -5,7 +5,7 @@ Effects are exactly once by the database: two beats are harmless, and no beat fo
 
 from typing import Any, Final
 
-from workers.routing import COLLECT_GARBAGE, OBSERVE_BROKER, SEND_CANARIES, SWEEP
+from workers.routing import COLLECT_GARBAGE, OBSERVE_BROKER, SEND_CANARIES, SURVEY_ACCOUNTS, SWEEP
 
 ENTRIES: Final[dict[str, dict[str, Any]]] = {
     "sweep": {
@@ -22,6 +22,11 @@ ENTRIES: Final[dict[str, dict[str, Any]]] = {
         "task": SEND_CANARIES,
         "schedule": 60.0,
         "options": {"queue": "fetch", "expires": 60},
+    },
+    "survey-accounts": {
+        "task": SURVEY_ACCOUNTS,
+        "schedule": 300.0,
+        "options": {"queue": "fetch", "expires": 300},
     },
     "collect-garbage": {
         "task": COLLECT_GARBAGE,

@@ -33,14 +33,28 @@ from django.db import DatabaseError
 
 from emails.messages.queue import counting
 from emails.transports.models import Transport
+from mailgrid.core import clock
 from mailgrid.core.bells import Priority
 from mailgrid.core.cache import KEPT_SECONDS, BriefCache
+from mailgrid.core.durations import scaled
+from mailgrid.core.logging import get_logger
 from mailgrid.core.ratelimit import Bucket, limiter
 from mailgrid.core.windows import DAY, HOUR, MINUTE, Recount, Taken, Window
+
+log = get_logger(__name__)
 
 _COLUMNS: Final = {"per_minute": MINUTE, "per_hour": HOUR, "per_day": DAY}
 _BURST_SHARE: Final = 10  # a bucket holds this part of its limit
 _RESERVED: Final = 0.2  # of a bucket, for immediate mail
+
+# After "too fast", as delivery.md 9 has it: additive increase, multiplicative decrease.
+_SLOWER: Final = 0.7
+_SLOWEST: Final = 0.2  # mails a second
+_FASTER: Final = 1.05
+_STEP: Final = timedelta(seconds=scaled(10))
+_SLOW_AGAIN: Final = timedelta(seconds=scaled(1))  # the answers of one moment are one "too fast"
+_FORGOTTEN: Final = timedelta(seconds=scaled(600))
+_OBSERVED_SECONDS: Final = 5
 
 # So that a rate that was raised, or a backlog that was cancelled, is soon noticed.
 _MOST_AHEAD: Final = timedelta(minutes=10)
@@ -189,7 +203,7 @@ def _account(transport_id: UUID) -> Account:
     pace = None if rejects else limits.pop(MINUTE, None)
     account = Account(
         key=f"account:{transport_id}",
-        bucket=_bucket(transport_id, pace) if pace else None,
+        bucket=_bucket(row, pace, now=clock.now()),
         windows=limits,
         rejects=rejects,
         recount=partial(_attempted, transport_id),
@@ -198,9 +212,41 @@ def _account(transport_id: UUID) -> Account:
     return account
 
 
-def _bucket(transport_id: UUID, per_minute: int) -> Bucket:
-    rate, burst = per_minute / MINUTE.seconds, max(1.0, per_minute / _BURST_SHARE)
-    return Bucket(f"account:{transport_id}", rate=rate, burst=burst)
+def _bucket(row: Transport, per_minute: int | None, *, now: datetime) -> Bucket | None:
+    """The slowest of what the operator allows, what the provider allows, and what it bore lately."""
+    paces = [(rate, rate) for rate in (row.max_send_rate, _recovering(row, now)) if rate]
+    if per_minute:
+        paces.append((per_minute / MINUTE.seconds, per_minute / _BURST_SHARE))
+    if not paces:
+        return None
+    rate = min(rate for rate, _ in paces)
+    burst = max(1.0, min(burst for _, burst in paces))
+    return Bucket(f"account:{row.pk}", rate=rate, burst=burst)
+
+
+def slow_down(transport_ids: Iterable[UUID], *, now: datetime) -> None:
+    """These accounts' provider said "too fast": go on at seven tenths, and faster again step by step."""
+    for transport_id in set(transport_ids):
+        account = _account(transport_id)
+        rate = account.bucket.rate if account.bucket else _observed(account, now=now)
+        calm = Transport.across_tenants.filter(pk=transport_id).exclude(slowed_at__gt=now - _SLOW_AGAIN)
+        if calm.update(slowed_to=max(rate * _SLOWER, _SLOWEST), slowed_at=now):
+            _known.forget(transport_id)
+            log.warning("emails.pace.slowed", transport=str(transport_id), rate=rate * _SLOWER)
+
+
+def _recovering(row: Transport, now: datetime) -> float | None:
+    """The pace after a "too fast", which grows by a twentieth every ten seconds; None when that is long ago."""
+    if row.slowed_to is None or row.slowed_at is None or now - row.slowed_at > _FORGOTTEN:
+        return None
+    steps = (now - row.slowed_at) / _STEP
+    return float(row.slowed_to * _FASTER**steps)
+
+
+def _observed(account: Account, *, now: datetime) -> float:
+    """Mails a second of the last seconds, where no limit is known."""
+    began = account.recount(now.timestamp() - _OBSERVED_SECONDS, 1)
+    return sum(began.values()) / _OBSERVED_SECONDS
 
 
 def _attempted(transport_id: UUID, since: float, slot_seconds: int) -> Mapping[int, int]:

@@ -82,6 +82,10 @@ class Transport(Protocol):
         """Connect and authenticate, send nothing; None when all is well."""
         ...
 
+    def max_send_rate(self) -> float | None:
+        """Mails a second that the provider allows the account; None where it does not say."""
+        ...
+
     def close(self) -> None: ...
 
 

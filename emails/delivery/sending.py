@@ -62,9 +62,8 @@ def _send(transport: Transport, call: Sequence[Envelope], deadline: float) -> Se
     return answers
 
 
-_LOST: Final = TransportError(
-    kind=ErrorClass.DOUBT, code="deadline", message="No answer before the deadline."
-)
+OVERDUE: Final = "deadline"  # the code of both: ours, not the provider's
+_LOST: Final = TransportError(kind=ErrorClass.DOUBT, code=OVERDUE, message="No answer before the deadline.")
 _TOO_LATE: Final = TransportError(
-    kind=ErrorClass.THROTTLED, code="deadline", message="The lease was nearly over before the call."
+    kind=ErrorClass.THROTTLED, code=OVERDUE, message="The lease was nearly over before the call."
 )

@@ -25,7 +25,7 @@ from emails.delivery.ports import (
     TransportError,
     Transports,
 )
-from emails.delivery.sending import hand_over
+from emails.delivery.sending import OVERDUE, hand_over
 from emails.events import transitions
 from emails.messages.content import ContentGone
 from emails.messages.moves import Move
@@ -154,10 +154,18 @@ def _settle(settled: Sequence[Settled], deadline: float) -> Summary:
         DatabaseError
     ):  # the next answer will say the same; what was sent meanwhile must be settled
         breaking.note(settled, now=now())
+        pacing.slow_down((row.transport_id for row, answer in settled if _is_too_fast(answer)), now=now())
     for (row, _), move in zip(settled, moves, strict=True):
         metrics.outcomes.labels(transport=str(row.transport_id), outcome=move.to.value).inc()
     pacing.give_back_unsent(row.transport_id for row, answer in settled if _is_unsent(answer))
     return Counter(move.to.value for move in moves)
+
+
+def _is_too_fast(answer: Answer | ContentGone) -> bool:
+    """The provider's rate limit, not our own deadline."""
+    return (
+        isinstance(answer, TransportError) and answer.kind == ErrorClass.THROTTLED and answer.code != OVERDUE
+    )
 
 
 def _is_unsent(answer: Answer | ContentGone) -> bool:

@@ -17,6 +17,16 @@ class Migration(migrations.Migration):
             name='max_send_rate',
             field=models.FloatField(blank=True, null=True),
         ),
+        migrations.AddField(
+            model_name='transport',
+            name='slowed_to',
+            field=models.FloatField(blank=True, null=True),
+        ),
+        migrations.AddField(
+            model_name='transport',
+            name='slowed_at',
+            field=models.DateTimeField(blank=True, null=True),
+        ),
         migrations.CreateModel(
             name='Breaker',
             fields=[

@@ -44,6 +44,8 @@ class Transport(models.Model):
     per_hour = models.PositiveIntegerField(null=True, blank=True)
     per_day = models.PositiveIntegerField(null=True, blank=True)
     max_send_rate = models.FloatField(null=True, blank=True)  # mails a second, as the provider told last
+    slowed_to = models.FloatField(null=True, blank=True)  # mails a second, after the provider said "too fast"
+    slowed_at = models.DateTimeField(null=True, blank=True)
     over_limit = models.CharField(max_length=10, choices=OverLimit.choices, default=OverLimit.DEFER)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

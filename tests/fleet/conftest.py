@@ -46,7 +46,13 @@ def sending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sending]:
     directory = tmp_path_factory.mktemp("fleet")
     identity: Path = directory / "sns.pem"
     with (
-        FakeSes(own_process=True, identity=identity, journal=directory / "journal", keep_requests=10) as ses,
+        FakeSes(
+            own_process=True,
+            identity=identity,
+            journal=directory / "journal",
+            keep_requests=10,
+            max_send_rate=100_000,
+        ) as ses,
         LiveFleet(directory, UNSAFE_HOSTS="127.0.0.1", FAKE_SNS_IDENTITY=identity) as fleet,
     ):
         connect(fleet, ses)

@@ -34,7 +34,8 @@ def _examine(subject: str, row: Transport) -> Finding:
     try:
         adapter = build(row)
     except Misconfigured as error:
-        return ill(subject, f"{error} Its mail waits until this is put right.")
+        said = str(error).rstrip(".")
+        return ill(subject, f"{said}. Its mail waits until this is put right.")
     try:
         refusal = adapter.check()
     finally:

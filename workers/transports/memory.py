@@ -43,6 +43,9 @@ class MemoryTransport:
     def check(self) -> TransportError | None:
         return None
 
+    def max_send_rate(self) -> float | None:
+        return None
+
     def close(self) -> None:
         """Nothing is held open."""
 

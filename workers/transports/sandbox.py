@@ -51,5 +51,8 @@ class SandboxTransport:
     def check(self) -> TransportError | None:
         return None
 
+    def max_send_rate(self) -> float | None:
+        return None
+
     def close(self) -> None:
         """Nothing is held open."""

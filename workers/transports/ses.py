@@ -18,7 +18,7 @@ from emails.delivery.ports import Answer, AttemptKey, DoubtRule, ErrorClass, Rec
 from mailgrid.core import clock
 from workers.transports.ses_bulk import BULK_PATH, bulk_entry, read_bulk_answers, send_bulk_email_body
 from workers.transports.ses_credentials import SesCredentials, ca_bundle_of, endpoint_of
-from workers.transports.ses_errors import read_answer
+from workers.transports.ses_errors import json_object, read_answer
 from workers.transports.ses_requests import send_email_body
 from workers.transports.ses_sharing import Sharing
 from workers.transports.ses_signing import signed_headers
@@ -97,6 +97,15 @@ class SesTransport:
             return None
         answer = _answer(reply)
         return answer if isinstance(answer, TransportError) else None
+
+    def max_send_rate(self) -> float | None:
+        """GetAccount's SendQuota.MaxSendRate; None where the account may not ask, or nobody answered."""
+        deadline = time.monotonic() + CONNECT_TIMEOUT + READ_TIMEOUT
+        reply = self._exchange("GET", _ACCOUNT_PATH, b"", deadline)
+        if isinstance(reply, TransportError) or reply.status != 200:
+            return None
+        rate = json_object(reply.body).get("SendQuota", {}).get("MaxSendRate")
+        return float(rate) if isinstance(rate, int | float) and rate > 0 else None
 
     def close(self) -> None:
         """Close the idle connections."""

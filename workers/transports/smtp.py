@@ -60,6 +60,9 @@ class SmtpTransport:
         connection.quit(patience=1.0)
         return None
 
+    def max_send_rate(self) -> float | None:
+        return None
+
     def close(self) -> None:
         """Close the idle sessions."""
         self._pool.close()
