@@ -6,7 +6,8 @@ starts its one watch itself.
 
 from typing import Any, Final
 
-from celery.signals import worker_process_init, worker_process_shutdown
+from celery.signals import task_prerun, worker_process_init, worker_process_shutdown
+from django.db import close_old_connections
 
 from mailgrid.core.logging import get_logger
 from workers import bells
@@ -27,6 +28,12 @@ def start(**_signal: Any) -> None:
     global _watch
     _watch = Watch(list(app.amqp.queues.consume_from))
     _watch.start()
+
+
+@task_prerun.connect
+def look_at_connections(**_signal: Any) -> None:
+    """Django checks a connection's health only after this call: one that the server closed is opened anew."""
+    close_old_connections()
 
 
 @worker_process_shutdown.connect

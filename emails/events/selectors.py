@@ -1,13 +1,13 @@
 """Read events: for pullers, for one message, and with everything their wire form tells."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import BigIntegerField, BooleanField, F, Func, Q, QuerySet, TextField, Value
+from django.db.models import BigIntegerField, BooleanField, Count, F, Func, Q, QuerySet, TextField, Value
 from django.db.models.lookups import Exact, GreaterThan, LessThan
 
 from emails.events.models import Event
@@ -18,6 +18,7 @@ from emails.messages.models import Message
 from emails.messages.wire import message_id as message_id_of
 from mailgrid.core.errors import InvalidParameter, NotFound
 from mailgrid.core.ids import parse_uuid
+from mailgrid.core.vocabulary import EventType
 from mailgrid.http.query import Page
 
 
@@ -211,3 +212,10 @@ def _told(row: Event, headers: Sequence[Header]) -> ToldEvent:
         recipient_type=row.recipient.kind,
         headers=headers,
     )
+
+
+def sent_more_than_once(recipient_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these recipients whom a provider says it sent to under several message ids."""
+    sent = Event.across_tenants.filter(recipient_id__in=recipient_ids, type=EventType.SENT)
+    counted = sent.values("recipient_id").annotate(times=Count("seq")).filter(times__gt=1)
+    return set(counted.values_list("recipient_id", flat=True))

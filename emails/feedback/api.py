@@ -17,6 +17,7 @@ from mailgrid.core.errors import Forbidden, MailgridError, NotFound
 from mailgrid.core.ratelimit import limiter
 from mailgrid.http.answers import answer
 from mailgrid.http.errors import MethodNotAllowed, TooLarge, Unreadable, answer_error
+from tenants.keys.sources import client_ip
 
 MAX_BODY = 256 * 1024
 PER_MINUTE = 60_000  # notifications from one address
@@ -47,7 +48,7 @@ class SesHook(View):
 
     def post(self, request: HttpRequest, secret: str) -> HttpResponse:
         """Store a notification raw. Nothing of it is believed yet."""
-        _slow_down(request.META.get("REMOTE_ADDR", ""))
+        _slow_down(client_ip(request.META))
         # Looked up by its keyed hash: the time it takes tells nothing about the secret.
         transport = Transport.across_tenants.filter(
             hook_key=keyed_hash(secret), kind=Transport.Kind.SES

@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import transaction
 
 from emails.events import transitions
+from emails.events.selectors import sent_more_than_once
 from emails.events.services import NewEvent, record
 from emails.feedback import consequences, soft_bounces, watermarks
 from emails.feedback.facts import Fact, FactKind, is_canary, suppresses
@@ -53,6 +54,7 @@ def apply(facts: Sequence[Fact], *, now: datetime) -> int:
         _count_engagement(fresh)
         settling.project_messages({target.delivery.message_id: "" for target in fresh})
         _suppress(fresh, now=now)
+        _count_duplicates(fresh)
         watermarks.advance([*_sung(canaries), *_reported(targets)])
     return len(fresh)
 
@@ -197,6 +199,14 @@ def _event(target: Target, status: str) -> NewEvent:
         occurred_at=fact.occurred_at,
         dedupe_key=_dedupe_key(target),
     )
+
+
+def _count_duplicates(targets: Sequence[Target]) -> None:
+    """Deliveries that the provider took more than once: it tells of them under several ids."""
+    again = [t for t in targets if t.fact.kind == FactKind.SENT and t.delivery.fence > 1]
+    if again:
+        twice = sent_more_than_once({target.recipient.pk for target in again})
+        metrics.duplicate_sends.inc(len({t.delivery.pk for t in again if t.recipient.pk in twice}))
 
 
 def _raise_recipients(targets: Sequence[Target]) -> None:

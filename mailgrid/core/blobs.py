@@ -14,6 +14,11 @@ from uuid import UUID
 from django.core.files.base import ContentFile
 from django.core.files.storage import FileSystemStorage, storages
 
+from mailgrid.core.errors import Unavailable
+from mailgrid.core.logging import get_logger
+
+log = get_logger(__name__)
+
 
 class BlobMissing(Exception):
     """A row names bytes that the store does not have."""
@@ -80,16 +85,26 @@ def _store() -> DurableFileStorage:
 
 
 def put(tenant_id: UUID, content: bytes) -> str:
-    """Store bytes of a tenant and return their reference. Equal bytes of one tenant are stored once."""
+    """Store bytes of a tenant and return their reference. Equal bytes of one tenant are stored once.
+
+    Raises `Unavailable` when they cannot be made durable.
+    """
     digest = hashlib.sha256(content).hexdigest()
     reference = f"{tenant_id.hex}/{digest[:2]}/{digest}"
     try:
+        _touch_or_save(reference, content)
+    except OSError as error:
+        log.error("core.blobs.not_kept", error=str(error))
+        raise Unavailable("Attachments and large bodies cannot be kept right now.") from error
+    return reference
+
+
+def _touch_or_save(reference: str, content: bytes) -> None:
+    try:
         _store().touch(reference)
     except FileNotFoundError:
-        _store()._save(
-            reference, ContentFile(content)
-        )  # equal name, equal bytes: no other name is looked for
-    return reference
+        # Equal name, equal bytes: no other name is looked for.
+        _store()._save(reference, ContentFile(content))
 
 
 def get(reference: str) -> bytes:

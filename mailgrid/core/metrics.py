@@ -1,6 +1,13 @@
 """Counters and timings that /metrics shows. One process, one registry."""
 
-from prometheus_client import Counter, Gauge, Histogram
+import os
+import socket
+
+from prometheus_client import Counter, Gauge, Histogram, values
+
+if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # a fleet: machines that share the folder have equal pids
+    _HOST = socket.gethostname()
+    values.ValueClass = values.MultiProcessValue(lambda: f"{_HOST}-{os.getpid()}")
 
 accepted = Counter("mailgrid_accepted_recipients", "Recipients accepted", ["source"])
 outcomes = Counter("mailgrid_delivery_outcomes", "Outcomes of attempts", ["transport", "outcome"])
@@ -16,5 +23,5 @@ orphan_facts = Counter("mailgrid_orphan_facts", "Provider events without a deliv
 batch_seconds = Histogram("mailgrid_deliver_batch_seconds", "Claim to settle of one batch")
 redis_errors = Counter("mailgrid_redis_errors", "Questions to Redis that failed")
 redis_away = Gauge(
-    "mailgrid_redis_away", "1 while this process does without Redis", multiprocess_mode="livemax"
+    "mailgrid_redis_away", "1 while this process does without Redis", multiprocess_mode="mostrecent"
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 from django.core.exceptions import RequestDataTooBig
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions
 
@@ -102,7 +102,7 @@ def _translate(error: Exception) -> MailgridError | None:
             return MethodNotAllowed(str(error.detail))
         case RequestDataTooBig():
             return TooLarge("The request body is too large.")
-        case OperationalError():
+        case OperationalError() | InterfaceError():
             log.error("http.database.unavailable", exc_info=error)
             return Unavailable("The database is not available right now.")
     return None

@@ -25,6 +25,9 @@ LANGUAGE_CODE = "en"
 STATIC_URL = "static/"
 
 PUBLIC_URL = (env("PUBLIC_URL") or f"http://{env('HOST')}:{env('PORT')}").rstrip("/")
+# Behind a proxy that ends TLS a log-in comes from another origin than the one we see.
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_URL.startswith("https://")
 
 METRICS_DIR: Path | None = None  # each process counts for itself
 

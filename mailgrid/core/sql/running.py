@@ -58,5 +58,6 @@ def delete_oldest(rows: models.QuerySet[Any], *, limit: int) -> int:
 def _forget_old_plans(held: "psycopg.Connection[Any]") -> None:
     now = time.monotonic()
     if now - _planned_at.setdefault(held, now) > PLANS_KEPT_SECONDS and held.prepare_threshold is not None:
-        held.execute("DEALLOCATE ALL")  # psycopg sees it and forgets them, too
+        # Prepared statements stay, their plans go. DEALLOCATE would take names that psycopg goes on using.
+        held.execute("DISCARD PLANS", prepare=False)
         _planned_at[held] = now

@@ -37,6 +37,11 @@ def _honcho() -> list[str]:
 def _environment() -> dict[str, str]:
     """With the programs of this virtual environment first, and the settings this command itself ran with."""
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    own = {"HOST": str(env("HOST")), "PORT": str(env("PORT")), "PYTHONUNBUFFERED": "1"}
+    own = {
+        "HOST": str(env("HOST")),
+        "PORT": str(env("PORT")),
+        "PYTHONUNBUFFERED": "1",
+        "SENDING_PROCESSES": "6",
+    }
     module = {"DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"]}
     return os.environ | own | module | {"PATH": path}
