@@ -49,7 +49,7 @@ _RESERVED: Final = 0.2  # of a bucket, for immediate mail
 
 # After "too fast", as delivery.md 9 has it: additive increase, multiplicative decrease.
 _SLOWER: Final = 0.7
-_SLOWEST: Final = 0.2  # mails a second
+_SLOWEST: Final = 1.0  # mails a second
 _FASTER: Final = 1.05
 _STEP: Final = timedelta(seconds=scaled(10))
 _SLOW_AGAIN: Final = timedelta(seconds=scaled(1))  # the answers of one moment are one "too fast"

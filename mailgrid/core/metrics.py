@@ -7,7 +7,7 @@ from prometheus_client import Counter, Gauge, Histogram, values
 
 if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # a fleet: machines that share the folder have equal pids
     _HOST = socket.gethostname()
-    values.ValueClass = values.MultiProcessValue(lambda: f"{_HOST}-{os.getpid()}")
+    values.ValueClass = values.MultiProcessValue(lambda: f"{_HOST}-{os.getpid()}")  # type: ignore[no-untyped-call]
 
 accepted = Counter("mailgrid_accepted_recipients", "Recipients accepted", ["source"])
 outcomes = Counter("mailgrid_delivery_outcomes", "Outcomes of attempts", ["transport", "outcome"])
