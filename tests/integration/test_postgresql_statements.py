@@ -76,24 +76,37 @@ def test_any_number_of_deliveries_is_moved_by_statements_of_the_same_text(acme, 
     assert new == set()
 
 
-def test_plans_are_forgotten_after_a_while(monkeypatch):
+def test_a_plan_for_a_small_table_is_forgotten_after_a_while(monkeypatch):
+    def ask() -> None:
+        assert run("SELECT count(*) FROM core_pulse WHERE name = %s", ["x"]) == [(0,)]
+
+    def plan() -> str:
+        ((name,),) = run("SELECT name FROM pg_prepared_statements WHERE statement LIKE '%%core_pulse%%$1'")
+        return " ".join(line for (line,) in run(f"EXPLAIN EXECUTE {name}('x')"))
+
+    Pulse.objects.create(name="a", at=now())
+    run("ANALYZE core_pulse")
     for _ in range(4):
-        run("SELECT count(*) FROM core_pulse WHERE name = %s", ["x"])
-    kept_plans = prepared()
-    assert "SELECT count(*) FROM core_pulse WHERE name = $1" in kept_plans
-    monkeypatch.setattr(running, "PLANS_KEPT_SECONDS", -1)
-    assert run("SELECT count(*) FROM core_pulse WHERE name = %s", ["x"]) == [(0,)]
-    monkeypatch.undo()
-    assert prepared() == set()
+        ask()
+    assert "Seq Scan on core_pulse" in plan()
+    insert_rows(Pulse, ("name", "at"), [(f"n{place}", now()) for place in range(5_000)])
+    ask()
+    assert "Seq Scan on core_pulse" in plan()
+    for _ in range(2):  # however often
+        monkeypatch.setattr(running, "PLANS_KEPT_SECONDS", -1)
+        ask()
+        monkeypatch.undo()
+        assert "Index" in plan()
+        ask()
 
 
 def test_nothing_is_prepared_where_connections_are_shared(monkeypatch):
     monkeypatch.setattr(connection.connection, "prepare_threshold", None)
-    connection.connection.execute("DEALLOCATE ALL")
     monkeypatch.setattr(running, "PLANS_KEPT_SECONDS", -1)
+    before = prepared()
     for _ in range(4):
-        run("SELECT count(*) FROM core_pulse WHERE name = %s", ["x"])
-    assert prepared() == set()
+        run("SELECT 'shared', count(*) FROM core_pulse WHERE name = %s", ["x"])
+    assert prepared() == before
 
 
 @pytest.mark.parametrize("text", ["x" * 81, "NUL \0"], ids=["too long", "NUL"])
