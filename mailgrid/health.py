@@ -42,7 +42,7 @@ def _registry() -> CollectorRegistry:
     if not settings.METRICS_DIR:
         return REGISTRY
     shared = CollectorRegistry()
-    MultiProcessCollector(shared, path=str(settings.METRICS_DIR))
+    MultiProcessCollector(shared, path=str(settings.METRICS_DIR))  # type: ignore[no-untyped-call]
     return shared
 
 

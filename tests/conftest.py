@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 from django.test.client import ClientHandler
 
-from emails.delivery import breaking
+from emails.delivery import breaking, claim
 from mailgrid.core.bells import Priority
 from mailgrid.core.cache import forget_everything
 from mailgrid.core.callers import ADMIN
@@ -144,6 +144,7 @@ def _fresh_process() -> None:
     """Caches and buckets of the process do not outlive a test."""
     forget_everything()
     breaking._unreached.clear()
+    claim._suspect_last.clear()
     counters.cache_clear()
     limiter.__globals__["_limiter"].cache_clear()
 

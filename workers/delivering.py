@@ -1,6 +1,7 @@
 """Deliver with what this process holds open; the one way for tasks and watch."""
 
-from emails.delivery.services import Summary, deliver
+from emails.delivery.services import deliver
+from emails.delivery.settle import Summary
 from mailgrid.core.bells import Priority
 from mailgrid.core.vocabulary import Status
 from workers.process import holdings

@@ -4,7 +4,10 @@ from collections import Counter
 
 from emails.delivery.ports import Misconfigured
 from emails.transports.models import Transport
+from mailgrid.core.logging import get_logger
 from workers.process import holdings
+
+log = get_logger(__name__)
 
 Summary = Counter[str]
 
@@ -16,6 +19,9 @@ def survey_accounts() -> Summary:
         try:
             rate = holdings().transports.get(row.pk).max_send_rate()
         except Misconfigured:
+            rate = None
+        except Exception:  # one account's trouble is not the others'
+            log.warning("workers.survey.failed", transport=str(row.pk), exc_info=True)
             rate = None
         if rate is None:
             done["unknown"] += 1

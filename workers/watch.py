@@ -20,6 +20,7 @@ from emails.feedback.ingest import ingest
 from mailgrid.core import bells
 from mailgrid.core.bells import Priority
 from mailgrid.core.clock import now
+from mailgrid.core.database import database_now
 from mailgrid.core.logging import get_logger
 from mailgrid.core.models import Pulse
 from workers.checking import check_aside
@@ -97,7 +98,7 @@ def _ingest() -> None:
 def _sweep_if_nobody_does() -> None:
     overdue = now() - timedelta(seconds=PERIODS[bells.MAINTENANCE])
     if not Pulse.objects.filter(name="sweep", at__gte=overdue).exists():
-        sweep(transports=holdings().transports, now=now())
+        sweep(transports=holdings().transports, now=database_now())
 
 
 _LOOKS: Final[dict[str, Callable[[], None]]] = {

@@ -5,7 +5,7 @@ an open breaker means for a claim: a lane that is closed, or one delivery that t
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -19,6 +19,7 @@ from emails.messages.queue import passes
 from emails.messages.queue.claiming import Picked
 from emails.transports import breakers
 from emails.transports.breakers import Cause, Trouble
+from emails.transports.models import Breaker
 from mailgrid.core.vocabulary import HoldReason
 
 NETWORK_FAILURES: Final = 20  # in a row, of one process: then nobody answers there
@@ -28,6 +29,16 @@ _BLAMES: Final = {
     ErrorClass.PAUSED: Cause.PAUSED,
     ErrorClass.AUTH: Cause.AUTH,
 }
+# SES's names for what is wrong with a configuration set alone. Words are not searched: anybody may name a set "e".
+_OF_A_SET: Final = frozenset(
+    {
+        "ConfigurationSetDoesNotExist",
+        "ConfigurationSetSendingPausedException",
+        "NotFoundException",  # SendEmail knows nothing else that could be missing
+        "CONFIGURATION_SET_NOT_FOUND",
+        "CONFIGURATION_SET_SENDING_PAUSED",
+    }
+)
 # The account answered, and found fault with this mail or its pace alone.
 _ANSWERED: Final = frozenset({ErrorClass.CONTENT, ErrorClass.IDENTITY, ErrorClass.THROTTLED})
 
@@ -36,30 +47,36 @@ _unreached: Counter[UUID] = Counter()  # network failures since the last answer,
 
 @dataclass(frozen=True, slots=True)
 class Passable:
-    """Lanes a claim may take from, and those of them of which it may take one delivery, to see."""
+    """Lanes a claim may take from; `probing` are those of which it may take one delivery, to see."""
 
     lanes: list[UUID]
-    probing: frozenset[UUID]
-    scopes: frozenset[tuple[UUID, str]]  # configuration sets that are closed, by their transport
+    probing: dict[UUID, Breaker]
 
 
 def passable(lanes: Sequence[UUID], *, now: datetime) -> Passable:
     """What the open breakers leave of these lanes."""
     opened = breakers.open_breakers()
-    closed = {transport_id: row for (transport_id, scope), row in opened.items() if not scope}
-    probing = {lane for lane in lanes if lane in closed and breakers.take_probe(closed[lane], now=now)}
-    scopes = {key: row for key, row in opened.items() if key[1] and key[0] in lanes}
-    return Passable(
-        lanes=[lane for lane in lanes if lane not in closed or lane in probing],
-        probing=frozenset(probing),
-        scopes=frozenset(key for key, row in scopes.items() if not breakers.take_probe(row, now=now)),
-    )
+    closed = {lane: opened[lane, ""] for lane in lanes if (lane, "") in opened}
+    probing = {lane: row for lane, row in closed.items() if breakers.take_probe(row, now=now)}
+    return Passable([lane for lane in lanes if lane not in closed or lane in probing], probing)
 
 
-def closed_scopes(rows: Iterable[Picked], scopes: Collection[tuple[UUID, str]]) -> dict[UUID, Stop]:
-    """Hold the rows whose configuration set is closed."""
-    stop = Stop(input=Input.HELD, reason=HoldReason.ACCOUNT_PAUSED)
-    return {row.delivery_id: stop for row in rows if (row.transport_id, row.configuration_set) in scopes}
+def give_back_probes(probing: Mapping[UUID, Breaker], *, claimed: Collection[UUID], now: datetime) -> None:
+    """Probes of lanes from which nothing was claimed after all."""
+    for lane, row in probing.items():
+        if lane not in claimed:
+            breakers.give_back_probe(row, now=now)
+
+
+def closed_scopes(rows: Iterable[Picked], *, now: datetime) -> dict[UUID, Stop]:
+    """Hold the rows whose configuration set is closed, but for one where a probe is due."""
+    opened = breakers.open_breakers()
+    stops: dict[UUID, Stop] = {}
+    for row in rows:
+        breaker = opened.get((row.transport_id, row.configuration_set)) if row.configuration_set else None
+        if breaker is not None and not breakers.take_probe(breaker, now=now):
+            stops[row.delivery_id] = Stop(input=Input.HELD, reason=HoldReason.ACCOUNT_PAUSED)
+    return stops
 
 
 def note(answers: Sequence[tuple[Picked, object]], *, now: datetime) -> None:
@@ -67,6 +84,8 @@ def note(answers: Sequence[tuple[Picked, object]], *, now: datetime) -> None:
     troubles: list[Trouble] = []
     well: set[tuple[UUID, str]] = set()
     for row, answer in answers:
+        if isinstance(answer, TransportError) and answer.ours:
+            continue
         if isinstance(answer, Receipt) or (isinstance(answer, TransportError) and answer.kind in _ANSWERED):
             _unreached.pop(row.transport_id, None)
             well |= {(row.transport_id, ""), (row.transport_id, row.configuration_set)}
@@ -77,17 +96,22 @@ def note(answers: Sequence[tuple[Picked, object]], *, now: datetime) -> None:
 
 
 def for_probes(*, now: datetime) -> Iterator[Move]:
-    """A held delivery for each breaker whose probe is due while nothing is queued that could be one."""
-    for (transport_id, _), row in breakers.open_breakers().items():
+    """A held delivery for each breaker whose probe is due while nothing is queued that could be one.
+
+    A configuration set that nothing waits for any more is forgotten: nobody would ever probe it.
+    """
+    for (transport_id, scope), row in breakers.open_breakers().items():
         if row.probe_at <= now:
-            yield from passes.to_probe(transport_id, now=now)
+            if scope and not passes.waits_for_scope(transport_id, scope):
+                breakers.close(transport_id, [scope])
+            else:
+                yield from passes.to_probe(transport_id, scope, now=now)
 
 
 def _troubles(row: Picked, answer: TransportError) -> Iterator[Trouble]:
     words = f"{answer.code}: {answer.message}"
     if (cause := _BLAMES.get(answer.kind)) is not None:
-        named = bool(row.configuration_set) and row.configuration_set in answer.message
-        scope = row.configuration_set if named else ""
+        scope = row.configuration_set if answer.code in _OF_A_SET else ""
         yield Trouble(transport_id=row.transport_id, scope=scope, cause=cause, words=words)
     elif answer.kind == ErrorClass.NETWORK:
         _unreached[row.transport_id] += 1

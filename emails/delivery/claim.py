@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
@@ -27,6 +27,7 @@ BATCH: Final = 50
 
 Summary = Counter[str]
 
+_suspect_last: set[Priority] = set()  # where this process's last claim took a suspect
 _last_tenant: dict[Priority, UUID] = {}  # where the ring of tenants goes on in this process
 
 
@@ -41,17 +42,33 @@ def claim_batch(priority: Priority, *, now: datetime) -> tuple[Summary, list[Cla
     with pacing.allowance() as allowance:
         granted = allowance.grant(lanes, wanted=BATCH, priority=priority)
         if not granted:
+            breaking.give_back_probes(passable.probing, claimed=(), now=now)
             return Counter(), []
         granted = {lane: 1 if lane in passable.probing else count for lane, count in granted.items()}
         with transaction.atomic():
-            picked = claiming.pick_suspect(priority, granted) or _pick(priority, granted)
-            summary, claimed = _guard(picked, allowance, passable.scopes, now=now)
+            picked = _pick_in_turn(priority, granted)
+            summary, claimed = _guard(picked, allowance, now=now)
             claiming.journal([one.row for one in claimed], now=now)
             settling.project_messages({one.row.message_id: "" for one in claimed})
             failpoints.reach("claim.before_commit")
         failpoints.reach("claim.after_commit")
+        breaking.give_back_probes(
+            passable.probing, claimed={one.row.transport_id for one in claimed}, now=now
+        )
         allowance.use(one.row.transport_id for one in claimed)
     return summary, claimed
+
+
+def _pick_in_turn(priority: Priority, granted: Mapping[UUID, int]) -> list[Picked]:
+    """A suspect, then a batch, then a suspect: after a machine's death there are many, and other mail is due, too."""
+    if priority in _suspect_last:
+        _suspect_last.discard(priority)
+        if picked := _pick(priority, granted):
+            return picked
+    if picked := claiming.pick_suspect(priority, granted):
+        _suspect_last.add(priority)
+        return picked
+    return _pick(priority, granted)
 
 
 def _pick(priority: Priority, granted: Mapping[UUID, int]) -> list[Picked]:
@@ -73,7 +90,6 @@ def _pick(priority: Priority, granted: Mapping[UUID, int]) -> list[Picked]:
 def _guard(
     picked: Sequence[Picked],
     allowance: pacing.Allowance,
-    closed: Collection[tuple[UUID, str]],
     *,
     now: datetime,
 ) -> tuple[Summary, list[Claimed]]:
@@ -81,7 +97,7 @@ def _guard(
     recipients = _recipients_of(picked)
     suppressed = _suppressed(picked, recipients, now=now)
     stops = _stops(picked, recipients, suppressed, now=now)
-    stops = breaking.closed_scopes(picked, closed) | stops
+    stops |= breaking.closed_scopes([row for row in picked if row.delivery_id not in stops], now=now)
     stops |= _past_limits([row for row in picked if row.delivery_id not in stops], allowance, now=now)
     stops |= _past_pace([row for row in picked if row.delivery_id not in stops], now=now)
     going = [row for row in picked if row.delivery_id not in stops]

@@ -25,11 +25,15 @@ class ErrorClass(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransportError:
-    """The provider did not take the mail, or we cannot know. `code` and `message` are the provider's words."""
+    """The provider did not take the mail, or we cannot know. `code` and `message` are the provider's words.
+
+    `ours`: the provider was not even asked, so it says nothing about the account.
+    """
 
     kind: ErrorClass
     code: str
     message: str
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,10 +67,12 @@ class Transport(Protocol):
     `plan` splits a batch into calls, each of which becomes exactly one request to the provider;
     `send` makes one such call and never raises: one answer per envelope, in order. A transport
     that can tell later what it accepted says so in `recall`; one that cannot answers None.
-    `doubt_rule` says what settles the doubt about a lost answer.
+    `doubt_rule` says what settles the doubt about a lost answer, `touches_database` that its calls are to be made in
+    the thread that owns the database connection.
     """
 
     doubt_rule: ClassVar[DoubtRule]
+    touches_database: ClassVar[bool]
 
     def plan(self, envelopes: Sequence[Envelope]) -> Sequence[Sequence[Envelope]]: ...
 

@@ -1,4 +1,4 @@
-"""Hand a batch over: one call after another where a transport takes them together, threads where it does not.
+"""Hand a batch over: all calls of all its transports side by side, in threads.
 
 Threads get values and return answers; they touch no database. Answers come in groups at most a second apart, so
 that one hanging call does not keep the others' results in memory.
@@ -12,6 +12,9 @@ from typing import Final
 from emails.composition.envelope import Envelope
 from emails.delivery.ports import Answer, ErrorClass, Transport, TransportError
 from mailgrid.core import failpoints
+from mailgrid.core.logging import get_logger
+
+log = get_logger(__name__)
 
 GROUP_SECONDS: Final = 1.0
 _LATE_SECONDS: Final = 2.0  # what a call may overrun its own deadline by before it is given up
@@ -20,17 +23,28 @@ Answered = tuple[Envelope, Answer]
 
 
 def hand_over(
-    transport: Transport, envelopes: Sequence[Envelope], *, pool: Executor, deadline: float
+    batches: Sequence[tuple[Transport, Sequence[Envelope]]], *, pool: Executor, deadline: float
 ) -> Iterator[list[Answered]]:
-    """Make every call of the batch; yield answers as they come. `deadline` is in time.monotonic seconds.
+    """Make every call of the batch, all transports side by side; yield answers as they come.
 
-    A call that is still open past the deadline is in doubt.
+    `deadline` is in time.monotonic seconds; a call that is still open past it is in doubt. A call that touches the
+    database is made here, as is a lone one: threads would open connections that nobody closes.
     """
-    calls = transport.plan(envelopes)
-    if len(calls) == 1:
-        yield list(zip(calls[0], _send(transport, calls[0], deadline), strict=True))
-        return
-    open_calls = {pool.submit(_send, transport, call, deadline): call for call in calls}
+    here: list[tuple[Transport, Sequence[Envelope]]] = []
+    aside: list[tuple[Transport, Sequence[Envelope]]] = []
+    for transport, envelopes in batches:
+        try:
+            calls = transport.plan(envelopes)
+        except Exception as error:
+            log.exception("emails.delivery.not_planned")
+            yield [(envelope, _unplanned(error)) for envelope in envelopes]
+            continue
+        (here if transport.touches_database else aside).extend((transport, call) for call in calls)
+    if len(aside) == 1 and not here:
+        here, aside = aside, []
+    open_calls = {pool.submit(_send, transport, call, deadline): call for transport, call in aside}
+    for transport, call in here:
+        yield list(zip(call, _send(transport, call, deadline), strict=True))
     while open_calls:
         done = _next_group(set(open_calls), deadline)
         if not done and time.monotonic() > deadline + _LATE_SECONDS:
@@ -62,8 +76,18 @@ def _send(transport: Transport, call: Sequence[Envelope], deadline: float) -> Se
     return answers
 
 
-OVERDUE: Final = "deadline"  # the code of both: ours, not the provider's
-_LOST: Final = TransportError(kind=ErrorClass.DOUBT, code=OVERDUE, message="No answer before the deadline.")
+def _unplanned(error: Exception) -> TransportError:
+    return TransportError(
+        kind=ErrorClass.BUG, code=type(error).__name__, message="The mail could not be planned.", ours=True
+    )
+
+
+_LOST: Final = TransportError(
+    kind=ErrorClass.DOUBT, code="deadline", message="No answer before the deadline."
+)
 _TOO_LATE: Final = TransportError(
-    kind=ErrorClass.THROTTLED, code=OVERDUE, message="The lease was nearly over before the call."
+    kind=ErrorClass.THROTTLED,
+    code="deadline",
+    message="The lease was nearly over before the call.",
+    ours=True,
 )

@@ -34,7 +34,7 @@ def keep(settled: Sequence[tuple[Picked, object]]) -> None:
     lines = [
         json.dumps([str(row.delivery_id), row.fence + 1, answer.provider_message_id])
         for row, answer in settled
-        if isinstance(answer, Receipt)
+        if isinstance(answer, Receipt) and not answer.refused  # partly taken: stays in doubt
     ]
     if not lines:
         return

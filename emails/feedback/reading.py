@@ -10,7 +10,7 @@ from uuid import UUID
 TEXT_LIMIT = 2_000
 NAME_LIMIT = 320
 
-_NUMBER = re.compile(r"[0-9]{1,18}")
+_NUMBER = re.compile(r"[0-9]{1,9}")  # fences: they fit into a database's integer
 _HEX = re.compile(r"[0-9a-f]{1,32}")
 _STATUS_CODE = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")

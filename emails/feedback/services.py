@@ -55,7 +55,7 @@ def apply(facts: Sequence[Fact], *, now: datetime) -> int:
         settling.project_messages({target.delivery.message_id: "" for target in fresh})
         _suppress(fresh, now=now)
         _count_duplicates(fresh)
-        watermarks.advance([*_sung(canaries), *_reported(targets)])
+        watermarks.advance((key, min(at, now)) for key, at in (*_sung(canaries), *_reported(targets)))
     return len(fresh)
 
 
@@ -69,11 +69,11 @@ def _sung(canaries: Sequence[Fact]) -> list[tuple[watermarks.Key, datetime]]:
 
 
 def _reported(targets: Sequence[Target]) -> list[tuple[watermarks.Key, datetime]]:
-    """When the mail was sent whose sending is told."""
+    """When the mail was sent whose sending is told; by its own account, or a tenant could speak for a shared one."""
     return [
         ((target.delivery.transport_id, target.fact.configuration_set), target.fact.occurred_at)
         for target in targets
-        if target.fact.kind == FactKind.SENT
+        if target.fact.kind == FactKind.SENT and target.fact.told_by == target.delivery.transport_id
     ]
 
 

@@ -83,7 +83,7 @@ def _mail(mail: Payload) -> _Mail:
         delivery_id=reading.uuid_tag(tags, "mg_d"),
         fence=reading.number_tag(tags, "mg_f"),
         tenant_hex=reading.hex_tag(tags, "mg_t"),
-        configuration_set=reading.tag(tags, "ses:configuration-set") or "",
+        configuration_set=(reading.tag(tags, "ses:configuration-set") or "")[:64].replace("\0", ""),
     )
 
 

@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
+
+from django.db import transaction
 
 from emails.feedback.models import Watermark
 from mailgrid.core.durations import scaled
@@ -37,7 +40,7 @@ def advance(reported: Iterable[tuple[Key, datetime]]) -> None:
     ]  # in one order, so that nobody deadlocks
     table, parameters = values_table("v", Watermark, columns, rows)
     run(_ADVANCE.format(table=table), parameters)
-    _moved.update(ahead)
+    transaction.on_commit(partial(_moved.update, ahead))
 
 
 def of(transport_id: UUID) -> dict[str, datetime]:

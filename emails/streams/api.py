@@ -40,7 +40,7 @@ class StreamChanges(Body):
     priority: WirePriority | None = None
     delivery: Literal["at_least_once", "at_most_once"] | None = None
     max_age_seconds: Annotated[int, Field(ge=60, le=604_800)] | None = None
-    rate_per_second: Annotated[float, Field(gt=0)] | None = None
+    rate_per_second: Annotated[float, Field(ge=0.001, le=100_000)] | None = None
     track_opens: bool | None = None
     track_clicks: bool | None = None
     list_unsubscribe: bool | None = None

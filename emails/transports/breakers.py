@@ -17,6 +17,7 @@ from mailgrid.core import metrics
 from mailgrid.core.cache import BriefCache
 from mailgrid.core.durations import scaled
 from mailgrid.core.logging import get_logger
+from mailgrid.core.sql import storable
 
 log = get_logger(__name__)
 
@@ -51,7 +52,7 @@ def trip(troubles: Collection[Trouble], *, now: datetime) -> None:
         _known.clear()
     for (transport_id, scope), one in sorted(rows.items()):
         probe_at = now + _wait(one.cause, 0)
-        words = {"words": one.words[:500], "cause": one.cause}
+        words = {"words": storable(one.words)[:500], "cause": one.cause}
         _, opened = Breaker.objects.get_or_create(
             transport_id=transport_id, scope=scope, defaults=words | {"opened_at": now, "probe_at": probe_at}
         )
@@ -90,6 +91,12 @@ def take_probe(breaker: Breaker, *, now: datetime) -> bool:
     wait = _wait(Cause(breaker.cause), breaker.probes + 1)
     _known.clear()
     return bool(same.update(probe_at=now + wait, probes=F("probes") + 1))
+
+
+def give_back_probe(breaker: Breaker, *, now: datetime) -> None:
+    """The probe was taken and not made: the next one may be made at once."""
+    Breaker.objects.filter(pk=breaker.pk, probe_at__gt=now).update(probe_at=now, probes=F("probes") - 1)
+    _known.clear()
 
 
 def _wait(cause: Breaker.Cause, probes: int) -> timedelta:

@@ -17,6 +17,7 @@ from mailgrid.core.windows import LocalWindows, Windows
 
 # Buckets; a full one carries no information and may be forgotten.
 _PRUNE_ABOVE: Final = 10_000
+_LEAST_RATE: Final = 1e-6  # tokens per second; less is no number to divide by
 SHORTEST_WAIT: Final = 0.01  # seconds; so that a slot lies ahead
 
 
@@ -35,7 +36,7 @@ class Bucket:
             return self
         burst = max(1.0, self.burst / processes)
         kept = min(self.kept / processes, burst - 1)
-        return replace(self, rate=self.rate / processes, burst=burst, kept=kept)
+        return replace(self, rate=max(self.rate / processes, _LEAST_RATE), burst=burst, kept=kept)
 
 
 @dataclass(frozen=True, slots=True)

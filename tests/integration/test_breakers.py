@@ -6,8 +6,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import DataError
 
-from emails.delivery import breaking
+from emails.delivery import breaking, settle
 from emails.models import Attempt, Breaker, Delivery
 from emails.transports import breakers
 from mailgrid.core.bells import Priority
@@ -189,3 +190,90 @@ def test_the_first_probe_comes_after_five_minutes(ses: FakeSes, send: Callable[.
     row = Breaker.objects.get()
     assert before <= row.opened_at <= now()
     assert row.probe_at - row.opened_at == timedelta(minutes=5)
+
+
+def _held(client: Api, send: Callable[..., str], work: Work, ses: FakeSes) -> None:
+    """A mail of the transactional stream, held by its account's quota, whose breaker has closed since."""
+    ses.misbehave("quota")
+    send()
+    work.deliver(Priority.HIGH)
+    breakers.forget(_transport(client))
+    ses.misbehave()
+
+
+def test_a_set_that_is_closed_keeps_no_other_mail_held(
+    client: Api, ses: FakeSes, send: Callable[..., str], work: Work
+) -> None:
+    _held(client, send, work, ses)
+    trouble = breakers.Trouble(
+        transport_id=_transport(client), scope="gone", cause=breakers.Cause.AUTH, words="no such set"
+    )
+    breakers.trip([trouble], now=now())
+    assert work.sweep()["released_by_accounts"] == 1
+    work.deliver(Priority.HIGH)
+    assert states() == ["sent"]
+
+
+def test_a_set_that_nothing_waits_for_is_forgotten(client: Api, work: Work) -> None:
+    trouble = breakers.Trouble(
+        transport_id=_transport(client), scope="gone", cause=breakers.Cause.AUTH, words="no such set"
+    )
+    breakers.trip([trouble], now=now())
+    wait_for_probe()
+    work.sweep()
+    assert not Breaker.objects.exists()
+
+
+def test_the_probe_of_a_set_is_not_used_up_by_other_mail(
+    client: Api, ses: FakeSes, send: Callable[..., str], work: Work
+) -> None:
+    assert client.patch("/api/streams/marketing", {"configuration_set": "news"}).status_code == 200
+    trouble = breakers.Trouble(
+        transport_id=_transport(client), scope="news", cause=breakers.Cause.PAUSED, words="paused"
+    )
+    breakers.trip([trouble], now=now())
+    send(stream="marketing")
+    work.deliver()
+    assert states() == ["held"]
+    wait_for_probe()
+    send()
+    assert work.deliver(Priority.HIGH) == {"claimed": 1, "sent": 1}
+    assert Breaker.objects.get().probes == 0
+    work.everything()
+    assert states() == ["sent", "sent"]
+    assert not Breaker.objects.exists()
+
+
+def test_a_probe_that_found_nothing_to_send_may_be_made_again(
+    client: Api, ses: FakeSes, send: Callable[..., str], work: Work
+) -> None:
+    _held(client, send, work, ses)
+    trouble = breakers.Trouble(
+        transport_id=_transport(client), scope="", cause=breakers.Cause.QUOTA, words="quota"
+    )
+    breakers.trip([trouble], now=now())
+    cancelled = send()
+    Delivery.across_tenants.filter(message_id=cancelled).update(cancel_requested=True)
+    wait_for_probe()
+    assert work.deliver(Priority.HIGH) == {"canceled": 1}
+    row = Breaker.objects.get()
+    assert (row.probes, row.probe_at <= now()) == (0, True)
+
+
+def test_an_answer_that_no_database_takes_keeps_the_others_from_nothing(
+    client: Api, ses: FakeSes, send: Callable[..., str], work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        send()
+    poisoned = Delivery.across_tenants.order_by("pk").first()
+    assert poisoned is not None
+    move = settle.transitions.move
+
+    def picky(moves: Any, *, now: Any) -> int:
+        if any(one.delivery_id == poisoned.pk and one.attempt for one in moves):
+            raise DataError("unsupported Unicode escape sequence")
+        return move(moves, now=now)
+
+    monkeypatch.setattr(settle.transitions, "move", picky)
+    assert work.deliver(Priority.HIGH) == {"claimed": 3, "sent": 2}
+    assert states() == ["sending", "sent", "sent"]

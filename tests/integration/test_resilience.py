@@ -95,7 +95,7 @@ def test_waits_grow_also_for_tries_that_do_not_count(send, work, monkeypatch):
     send()
     refused = TransportError(kind=ErrorClass.AUTH, code="expired", message="credentials")
     monkeypatch.setattr(SandboxTransport, "send", lambda self, call, *, deadline: [refused] * len(call))
-    monkeypatch.setattr("emails.delivery.services.random.random", lambda: 1.0)
+    monkeypatch.setattr("emails.delivery.settle.random.random", lambda: 1.0)
     waits = []
     for _ in range(4):
         before = now()

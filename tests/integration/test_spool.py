@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError
 
-from emails.delivery import services, spool
+from emails.delivery import services, settle, spool
 from emails.models import Attempt, Delivery
 from mailgrid.core.bells import Priority
 from mailgrid.core.clock import now
@@ -26,7 +26,7 @@ def test_what_was_taken_is_settled_by_the_next_process(
         raise OperationalError("the database is away")
 
     with monkeypatch.context() as outage:
-        outage.setattr(services, "_with_cancels", away)
+        outage.setattr(settle, "_with_cancels", away)
         outage.setattr(services, "DEADLINE_SECONDS", 0.5)
         with pytest.raises(OperationalError):
             work.deliver(Priority.HIGH)

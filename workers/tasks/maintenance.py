@@ -7,6 +7,7 @@ from celery import shared_task
 from emails.delivery.sweep import sweep as sweep_deliveries
 from mailgrid.core import bells
 from mailgrid.core.clock import now
+from mailgrid.core.database import database_now
 from workers import housekeeping
 from workers.fleet import observing
 from workers.process import holdings
@@ -17,7 +18,7 @@ def sweep(**_newer: Any) -> dict[str, int]:
     """What time does to mail: promote, expire, settle doubts, ring."""
     held = holdings()
     held.looked_at(bells.MAINTENANCE)
-    return dict(sweep_deliveries(transports=held.transports, now=now()))
+    return dict(sweep_deliveries(transports=held.transports, now=database_now()))
 
 
 @shared_task(name="workers.tasks.maintenance.collect_garbage")

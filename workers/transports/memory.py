@@ -17,6 +17,7 @@ class MemoryTransport:
     """
 
     doubt_rule: ClassVar[DoubtRule] = "ask"
+    touches_database: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.taken: list[Envelope] = []

@@ -20,6 +20,7 @@ class SandboxTransport:
     """Keeps what it takes under (delivery, fence)."""
 
     doubt_rule: ClassVar[DoubtRule] = "ask"
+    touches_database: ClassVar[bool] = True
 
     def __init__(self, *, transport_id: UUID) -> None:
         self._transport_id = transport_id

@@ -40,6 +40,7 @@ class SesTransport:
     """
 
     doubt_rule: ClassVar[DoubtRule] = "events"
+    touches_database: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -104,7 +105,8 @@ class SesTransport:
         reply = self._exchange("GET", _ACCOUNT_PATH, b"", deadline)
         if isinstance(reply, TransportError) or reply.status != 200:
             return None
-        rate = json_object(reply.body).get("SendQuota", {}).get("MaxSendRate")
+        quota = json_object(reply.body).get("SendQuota")
+        rate = quota.get("MaxSendRate") if isinstance(quota, dict) else None
         return float(rate) if isinstance(rate, int | float) and rate > 0 else None
 
     def close(self) -> None:

@@ -26,6 +26,7 @@ class SmtpTransport:
     """One log-in at one server. Safe to share between threads; open it after a fork. At most `pool_size` sessions."""
 
     doubt_rule: ClassVar[DoubtRule] = "grace"
+    touches_database: ClassVar[bool] = False
 
     def __init__(self, account: SmtpAccount, *, name: str, pool_size: int = 16) -> None:
         self._account = account

@@ -37,7 +37,11 @@ class Breaker:
                 return
             if time.monotonic() < self._next_try:
                 raise NotSent(
-                    replace(self._error, message=f"Not tried again yet. {self._error.message}"[:1_000])
+                    replace(
+                        self._error,
+                        message=f"Not tried again yet. {self._error.message}"[:1_000],
+                        ours=True,
+                    )
                 )
             self._next_try = time.monotonic() + self._cool_down(self._error)
 

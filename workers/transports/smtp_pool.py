@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from emails.delivery.ports import Answer, ErrorClass
+from emails.delivery.ports import Answer, ErrorClass, TransportError
 from workers.transports.smtp_account import SmtpAccount
 from workers.transports.smtp_breaker import Breaker
 from workers.transports.smtp_connection import SmtpConnection
-from workers.transports.smtp_errors import NotSent, not_sent
+from workers.transports.smtp_errors import NotSent
 from workers.transports.smtp_mail import Mail
 
 MAX_IDLE_SECONDS = 300.0  # servers wait at least five minutes for a command (RFC 5321 4.5.3.2.7)
@@ -60,7 +60,8 @@ class SmtpPool:
     def _slot(self, deadline: float) -> Iterator[None]:
         patience = min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX)
         if not self._slots.acquire(timeout=patience):
-            raise not_sent(ErrorClass.THROTTLED, "busy", f"{self._account}: every connection is in use.")
+            words = f"{self._account}: every connection is in use."
+            raise NotSent(TransportError(kind=ErrorClass.THROTTLED, code="busy", message=words, ours=True))
         try:
             yield
         finally:

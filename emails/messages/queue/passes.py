@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from django.db.models import BooleanField, F, Func, Q, QuerySet
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet
 
-from emails.messages.lifecycle import WAITING, Input
+from emails.messages.lifecycle import OPEN, WAITING, Input
 from emails.messages.models import Delivery
 from emails.messages.moves import AttemptOutcome, AttemptResult, Move
+from emails.transports.models import Breaker
 from mailgrid.core.bells import Priority
 from mailgrid.core.vocabulary import HoldReason, Status
 
@@ -124,15 +125,26 @@ def releasable(*, now: datetime, limit: int) -> list[Move]:
 def released_by_accounts(*, now: datetime, limit: int) -> list[Move]:
     """Held rows whose account lets mail through again: it has no breaker any more."""
     held = Delivery.across_tenants.filter(state=Status.HELD, hold_reason__in=_BY_ACCOUNT)
-    return released(held.filter(transport__breakers=None).order_by("id"), now=now, limit=limit)
+    its_own = Breaker.objects.filter(transport=OuterRef("transport_id")).filter(
+        Q(scope="") | Q(scope=OuterRef("stream__configuration_set"))
+    )
+    return released(held.exclude(Exists(its_own)).order_by("id"), now=now, limit=limit)
 
 
 _BY_ACCOUNT: Final = (HoldReason.ACCOUNT_PAUSED, HoldReason.ACCOUNT_QUOTA)
 
 
-def to_probe(transport_id: UUID, *, now: datetime) -> list[Move]:
-    """One delivery that its account's breaker holds, if nothing of that account is queued."""
+def waits_for_scope(transport_id: UUID, scope: str) -> bool:
+    """Whether anything that is not over goes through this configuration set of the account."""
+    own = Delivery.across_tenants.filter(transport_id=transport_id, stream__configuration_set=scope)
+    return own.filter(state__in=OPEN).exists()
+
+
+def to_probe(transport_id: UUID, scope: str, *, now: datetime) -> list[Move]:
+    """One delivery that this breaker of an account holds, if nothing queued could be its probe."""
     own = Delivery.across_tenants.filter(transport_id=transport_id)
+    if scope:
+        own = own.filter(stream__configuration_set=scope)
     if own.filter(state=Status.QUEUED).exists():
         return []
     held = own.filter(state=Status.HELD, hold_reason__in=_BY_ACCOUNT)

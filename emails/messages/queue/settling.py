@@ -128,7 +128,7 @@ def _settle_attempts(moves: Sequence[Move], *, now: datetime) -> None:
             attempt.outcome.value,
             attempt.settled_by.value if attempt.settled_by else "",
             now,
-            attempt.provider_message_id[:255],
+            storable(attempt.provider_message_id)[:255],
             attempt.error_class,
             storable(attempt.error_code)[:100],
             storable(attempt.error_message)[:1000],

@@ -59,5 +59,6 @@ def _forget_old_plans(held: "psycopg.Connection[Any]") -> None:
     now = time.monotonic()
     if now - _planned_at.setdefault(held, now) > PLANS_KEPT_SECONDS and held.prepare_threshold is not None:
         # Prepared statements stay, their plans go. DEALLOCATE would take names that psycopg goes on using.
-        held.execute("DISCARD PLANS", prepare=False)
+        with connection.wrap_database_errors:  # else a lost connection is told in psycopg's own words
+            held.execute("DISCARD PLANS", prepare=False)
         _planned_at[held] = now
