@@ -106,7 +106,8 @@ class Services:
         )
         self.beat: Any = EmbeddedService(app, thread=True, scheduler_cls=app.conf.beat_scheduler)
         self.watch = Watch(bells.QUEUES)
-        self._web_thread = threading.Thread(target=self.web.run, name="web", daemon=True)
+        self._stopping = False
+        self._web_thread = threading.Thread(target=self._serve, name="web", daemon=True)
         self._worker_thread = threading.Thread(target=self.worker.start, name="worker", daemon=True)
 
     def start(self) -> None:
@@ -119,8 +120,16 @@ class Services:
         bells.ring(bells.MAINTENANCE)
         bells.ring(bells.EVENTS)
 
+    def _serve(self) -> None:
+        try:
+            self.web.run()
+        except OSError:  # its sockets are closed under its hands when we stop
+            if not self._stopping:
+                raise
+
     def stop(self) -> None:
         """Close the door, then let what is in hand finish. One part that fails does not keep the others running."""
+        self._stopping = True
         with contextlib.ExitStack() as parts:  # the last one named is stopped first
             parts.callback(holdings().transports.close)
             parts.callback(self._worker_thread.join, STOP_SECONDS)

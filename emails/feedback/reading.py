@@ -10,7 +10,8 @@ from uuid import UUID
 TEXT_LIMIT = 2_000
 NAME_LIMIT = 320
 
-_NUMBER = re.compile(r"[0-9]{1,9}")  # fences: they fit into a database's integer
+_NUMBER = re.compile(r"[0-9]{1,18}")
+_LARGEST = 2**31 - 1  # fence that a database holds
 _HEX = re.compile(r"[0-9a-f]{1,32}")
 _STATUS_CODE = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -112,9 +113,10 @@ def uuid_tag(tags: Mapping[str, Any], key: str) -> UUID | None:
 
 
 def number_tag(tags: Mapping[str, Any], key: str) -> int | None:
-    """A tag that holds a natural number."""
+    """A tag that holds a natural number; None for one that is too large to be of ours."""
     word = tag(tags, key)
-    return None if word is None else int(_matched(_NUMBER, key, word))
+    number = None if word is None else int(_matched(_NUMBER, key, word))
+    return None if number is None or number > _LARGEST else number
 
 
 def hex_tag(tags: Mapping[str, Any], key: str) -> str | None:

@@ -256,18 +256,22 @@ def test_only_the_clock_reads_the_wall_clock():
     assert found == []
 
 
+_LOOPS = ("emails/delivery/services.py", "emails/delivery/settle.py")
+_PACE = "emails/delivery/pacing.py"  # how far an account has recovered is asked at each claim
+
+
 def test_services_and_pure_modules_do_not_ask_for_the_time():
     """Only entry points read the clock: api, tasks, commands, adapters, and the worker's own loop."""
     allowed = ("api.py", "admin.py", "hosts.py", "health.py", "views.py", "authentication.py")
-    places = ("workers/", "mailgrid/core/", "tenants/management/", "emails/delivery/services.py")
+    places = ("workers/", "mailgrid/core/", "tenants/management/", *_LOOPS, _PACE)
     found = [
         name
         for name in modules()
         if not name.endswith(allowed) and not name.startswith(places)
         for node in ast.walk(tree(name))
         if isinstance(node, ast.ImportFrom)
-        and node.module == "mailgrid.core.clock"
-        and any(alias.name == "now" for alias in node.names)
+        and node.module in {"mailgrid.core.clock", "mailgrid.core.database"}
+        and any(alias.name in {"now", "database_now"} for alias in node.names)
     ]
     assert found == []
 

@@ -21,7 +21,9 @@ def postgres(*, durable: bool = False) -> Iterator[str]:
     if named := os.environ.get("TEST_DATABASE_URL"):
         yield named
         return
-    initdb = binary("PostgreSQL's server", package="postgresql", find=find_initdb, instead="TEST_DATABASE_URL")
+    initdb = binary(
+        "PostgreSQL's server", package="postgresql", find=find_initdb, instead="TEST_DATABASE_URL"
+    )
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="mailgrid-postgres-") as folder:
         data = Path(folder) / "data"
