@@ -22,6 +22,7 @@ from emails.messages.queue.claiming import PendingRecipient, Picked
 from emails.suppressions.selectors import which_are_suppressed
 from mailgrid.core import failpoints
 from mailgrid.core.bells import Priority
+from mailgrid.core.database import database_now
 
 BATCH: Final = 50
 
@@ -31,11 +32,15 @@ _suspect_last: set[Priority] = set()  # where this process's last claim took a s
 _last_tenant: dict[Priority, UUID] = {}  # where the ring of tenants goes on in this process
 
 
-def claim_batch(priority: Priority, *, now: datetime) -> tuple[Summary, list[Claimed]]:
-    """A suspect alone, else a fair batch over the lanes that have tokens; and what the guards did to the rest."""
+def claim_batch(priority: Priority, *, now: datetime | None = None) -> tuple[Summary, list[Claimed]]:
+    """A suspect alone, else a fair batch over the lanes that have tokens; and what the guards did to the rest.
+
+    Counted from the database's time, which is asked only where something is queued.
+    """
     queued = claiming.lanes(priority)
     if not queued:
         return Counter(), []
+    now = now or database_now()
     passable = breaking.passable(queued, now=now)
     lanes = passable.lanes
     random.shuffle(lanes)  # where there are more of them than tokens, everybody's turn comes

@@ -23,7 +23,7 @@ from emails.messages.content import ContentGone
 from emails.messages.queue.claiming import LEASE_SECONDS
 from mailgrid.core import metrics
 from mailgrid.core.bells import Priority, ring
-from mailgrid.core.database import database_now, renew_connection
+from mailgrid.core.database import renew_connection
 from mailgrid.core.locks import until_done
 from mailgrid.core.logging import get_logger
 
@@ -54,7 +54,7 @@ def deliver_batch(
     With `invite` a full batch rings first, so that another process joins.
     """
     deadline = time.monotonic() + DEADLINE_SECONDS
-    summary, claimed = until_done(lambda: claim_batch(priority, now=database_now()))
+    summary, claimed = until_done(lambda: claim_batch(priority))
     if not claimed:
         return summary
     if invite and len(claimed) == BATCH:

@@ -256,7 +256,7 @@ def test_only_the_clock_reads_the_wall_clock():
     assert found == []
 
 
-_LOOPS = ("emails/delivery/services.py", "emails/delivery/settle.py")
+_LOOPS = ("emails/delivery/claim.py", "emails/delivery/settle.py")
 _PACE = "emails/delivery/pacing.py"  # how far an account has recovered is asked at each claim
 
 
