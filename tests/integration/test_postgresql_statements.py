@@ -84,10 +84,14 @@ def test_a_plan_for_a_small_table_is_forgotten_after_a_while(monkeypatch):
         ((name,),) = run("SELECT name FROM pg_prepared_statements WHERE statement LIKE '%%core_pulse%%$1'")
         return " ".join(line for (line,) in run(f"EXPLAIN EXECUTE {name}('x')"))
 
-    Pulse.objects.create(name="a", at=now())
-    run("ANALYZE core_pulse")
+    def use_indexes(word: str) -> None:
+        for kind in ("indexscan", "indexonlyscan", "bitmapscan"):
+            run(f"SET LOCAL enable_{kind} = {word}")
+
+    use_indexes("off")  # as for a small table; how small it is depends on the tests before
     for _ in range(4):
         ask()
+    use_indexes("on")
     assert "Seq Scan on core_pulse" in plan()
     insert_rows(Pulse, ("name", "at"), [(f"n{place}", now()) for place in range(5_000)])
     ask()

@@ -291,13 +291,15 @@ def test_under_load_a_kill_and_a_restart_lose_no_answer(server):
         return calls
 
     def interrupt() -> None:
-        for _ in range(2):
-            time.sleep(0.2)
-            server.kill()
-            wait_until(is_away)
-            server.start()
-            wait_until(lambda: not is_away())
-        stop.set()
+        try:
+            for _ in range(2):
+                time.sleep(0.2)
+                server.kill()
+                wait_until(is_away)
+                server.start()
+                wait_until(lambda: not is_away())
+        finally:
+            stop.set()  # else a failure here would never end
 
     disturbance = threading.Thread(target=interrupt)
     disturbance.start()
