@@ -46,6 +46,10 @@ docs: $(VENV)/.dev ## Write the generated documents anew.
 bench: $(VENV)/.test ## Benchmarks; prints a table.
 	$(BIN)/python -m tests.bench
 
+.PHONY: chaos
+chaos: $(VENV)/.test ## Break things on purpose, and count what came of it (ROWS=R01,S03 for some, SEED=1 to repeat).
+	$(BIN)/python -m tests.chaos $(if $(ROWS),--only $(ROWS)) $(if $(SEED),--seed $(SEED))
+
 .PHONY: pins
 pins: $(VENV)/.dev ## Compile requirements/*.in to hashed pins.
 	cd requirements && for set in base test dev; do \
