@@ -1,0 +1,99 @@
+"""R: processes end, at random and at the worst moments there are."""
+
+from tests.chaos import killer
+from tests.chaos.case import Case
+from tests.chaos.registry import row
+from tests.fakes.ses import Rule
+
+_FAULTS = [  # 7.5 % of all calls
+    Rule(mode="throttle", probability=0.03),
+    *(
+        Rule(mode=mode, probability=0.01)
+        for mode in ("error_before", "error_after", "hang_after", "close_after")
+    ),
+    Rule(mode="close_before", probability=0.005),
+]
+
+
+@row("R01", budget=90, quick=True)
+def r01(case: Case) -> None:
+    """Mail is queued; a random pool process is killed every 300 ms until it is sent: nothing lost, nothing twice."""
+    with case.killing(killer.pool_process, every=0.3):
+        case.submit(5_000)
+        case.sent(case.size(5_000))
+    assert case.judge().dups == 0
+
+
+@row("R02", budget=90)
+def r02(case: Case) -> None:
+    """The same, and a whole worker is killed every two seconds."""
+    with case.killing(killer.group, every=2.0):
+        case.submit(5_000)
+        case.sent(case.size(5_000))
+    assert case.judge().dups == 0
+
+
+@row("R03", budget=120)
+def r03(case: Case) -> None:
+    """The same as R01, while 7.5 % of SES's answers are refusals, errors, hangs and lost connections."""
+    case.ses.misbehave(*_FAULTS, seed=case.seed)
+    with case.killing(killer.pool_process, every=0.3):
+        case.submit(2_000)
+        case.sent(case.size(1_900))
+    case.ses.misbehave()
+    verdict = case.judge()
+    assert verdict.dups == case.counter("mailgrid_duplicate_sends_total")
+
+
+@row("R14", budget=90)
+def r14(case: Case) -> None:
+    """Web and ingest die at each of their crash points, from reading a request to recording an event."""
+    web = ("accept.before_commit", "accept.after_commit", "bell.before_publish", "bell.after_publish")
+    web += ("notification.before_commit", "notification.after_commit")
+    with case.armed("web", *web), case.armed("worker-events", "ingest.before_commit"):
+        case.submit(300, batch=5)
+        case.sent(case.size(300))
+        case.wait(case.all_struck)
+    assert case.judge().dups == 0
+
+
+@row("R15", budget=90)
+def r15(case: Case) -> None:
+    """A worker dies at each crash point between two commits: claimed, composed, calling, called, settled."""
+    points = ("claim.before_commit", "claim.after_commit", "compose", "send.before_call", "send.after_call")
+    points += ("settle.before_commit", "settle.after_commit")
+    with case.armed("worker-send", *points):
+        case.submit(600)
+        case.wait(case.all_struck)
+    assert case.judge().dups == 0
+
+
+@row("R16", budget=90)
+def r16(case: Case) -> None:
+    """A worker freezes before its call, and another one before it settles; both are swept; then they go on."""
+    points = ("send.before_call", "settle.before_commit")
+    with case.fleet.another("worker-send"), case.armed("worker-send", *points, action="stop", times=1):
+        case.submit(200)
+        case.wait(case.all_struck)
+        case.sleep(6)  # two leases
+        left = case.settle(seconds=40)
+        assert not left, f"while they are frozen: {left}"
+        assert case.fleet.go_on("worker-send") == 2
+        case.sleep(3)
+    assert case.judge().dups <= 1
+
+
+@row("R23", budget=110)
+def r23(case: Case) -> None:
+    """Composing one mail of fifty kills its process each time: it is quarantined, its neighbours are sent."""
+    with case.armed("worker-send", "compose=poison", times=100):
+        case.load.submit(1, batch=1, subject="poison")
+        case.load.submit(49, batch=49)
+        verdict = case.judge(quarantined=1)
+    assert (verdict.accepts, verdict.dups, verdict.states) == (
+        verdict.sends - 1,
+        0,
+        {"held": 1, "sent": verdict.sends - 1},
+    )
+    poison = case.fleet.rows("SELECT id, status FROM emails_message WHERE subject = 'poison'")
+    assert [status for _, status in poison] == ["held"]
