@@ -10,6 +10,7 @@ from collections.abc import Sequence
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailgrid.settings.test")
 
 from tests.chaos import runner
+from tests.chaos.mutations import MUTATIONS
 from tests.chaos.registry import Row, rows
 from tests.chaos.rig import Rig
 from tests.services import Missing
@@ -21,6 +22,8 @@ def main() -> int:
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(10_000)
     print(f"seed {seed}: the same faults come with --seed {seed}", flush=True)
     try:
+        if arguments.mutations:
+            return _mutations(arguments.only, seed=seed, size=arguments.size)
         return _rows(_chosen(arguments), seed=seed, size=arguments.size)
     except Missing as error:
         sys.exit(f"chaos: {error}")
@@ -41,6 +44,22 @@ def _rows(chosen: Sequence[Row], *, seed: int, size: float) -> int:
     return 1 if failed else 0
 
 
+def _mutations(only: str | None, *, seed: int, size: float) -> int:
+    """0 when every mutation was seen by its row."""
+    names = only.split(",") if only else list(MUTATIONS)
+    survived = []
+    with Rig(seed=seed, size=size) as rig:
+        for name in names:
+            mutation = MUTATIONS[name]
+            rig.mutate(name)
+            result = runner.run_one(rig, rows()[mutation.row])
+            print(f"{name}  {'seen' if result.trouble else 'SURVIVED'} by {mutation.row}", flush=True)
+            print(f"     {mutation.sentence}  {result.trouble}", flush=True)
+            survived += [] if result.trouble else [name]
+    print(f"survived: {', '.join(survived)}" if survived else "every mutation was seen")
+    return 1 if survived else 0
+
+
 def _chosen(arguments: argparse.Namespace) -> list[Row]:
     known = rows()
     if arguments.only:
@@ -54,7 +73,10 @@ def _chosen(arguments: argparse.Namespace) -> list[Row]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="the rows that run for every change")
-    parser.add_argument("--only", help="rows by name, with commas between them")
+    parser.add_argument("--only", help="rows (or mutations) by name, with commas between them")
+    parser.add_argument(
+        "--mutations", action="store_true", help="break the product: each time a row must fail"
+    )
     parser.add_argument("--seed", type=int, help="draws the same faults again; a random one is printed")
     parser.add_argument("--size", type=float, default=1.0, help="share of the rows' numbers of mails")
     return parser.parse_args()

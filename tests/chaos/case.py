@@ -220,8 +220,8 @@ class Case:
         )
         complaints = self.verdict.complaints(unknown_allowed=unknown_allowed, quarantined=quarantined)
         complaints += [f"still {left}"] if left else []
-        if never := sum(len(load.accepted.gave_up) for load in self._loads):
-            complaints.append(f"{never} requests were never accepted")
+        if never := [word for load in self._loads for word in load.accepted.gave_up]:
+            complaints.append(f"{len(never)} requests were never accepted, as {never[0]}")
         assert not complaints, "; ".join(complaints)
         return self.verdict
 

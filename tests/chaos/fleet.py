@@ -70,6 +70,7 @@ class ChaosFleet(LiveFleet):
         **variables: object,
     ) -> None:
         given = {
+            "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
             "UNSAFE_HOSTS": "127.0.0.1",
             "FAKE_SNS_IDENTITY": identity,
             "CHAOS_TIME_SCALE": TIME_SCALE,

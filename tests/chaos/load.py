@@ -37,7 +37,7 @@ class Accepted:
 
     promises: list[Promise] = field(default_factory=list)
     answers: Counter[int] = field(default_factory=Counter)  # by status; 0 is no answer at all
-    gave_up: list[str] = field(default_factory=list)  # keys that never got an accepting answer
+    gave_up: list[str] = field(default_factory=list)  # the last word to requests that were never accepted
     retry_after_missing: int = 0  # answers 503 without the header
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -50,9 +50,9 @@ class Accepted:
             self.answers[status] += 1
             self.retry_after_missing += status == 503 and "retry-after" not in headers
 
-    def miss(self, key: str) -> None:
+    def miss(self, last_word: str) -> None:
         with self._lock:
-            self.gave_up.append(key)
+            self.gave_up.append(last_word)
 
 
 class Load:
@@ -143,7 +143,7 @@ class Load:
             if 400 <= status < 500 and status not in (409, 429):
                 break
             time.sleep(_PAUSE)
-        self.accepted.miss(key)
+        self.accepted.miss(f"{key}: {status} {json.dumps(answer)[:200]}")
 
     def mail(self, who: Sender, number: str, *, fate: str = "ann", **fields: Any) -> dict[str, Any]:
         """A mail to somebody whom only this tenant writes to; `fate` is what the stand-in does with him."""

@@ -60,6 +60,7 @@ class Verdict:
     unknown: int
     quarantined: int
     open: int  # neither ended nor held when patience did
+    unasked: int  # stored, and promised to nobody: a repeated request became another message
     states: Mapping[str, int]
     doubts: Mapping[str, int]  # by what settled them
     dishonest: Sequence[str] = field(default=())
@@ -67,6 +68,8 @@ class Verdict:
     def complaints(self, *, unknown_allowed: bool, quarantined: int) -> list[str]:
         """What every row must hold and this one does not."""
         found = [f"{name} {count}" for name in ("lost", "phantom", "cross") if (count := getattr(self, name))]
+        if self.unasked:
+            found.append(f"{self.unasked} messages that nobody was promised")
         if self.open:
             found.append(f"never settled: {self.open}")
         if self.dups > self.bound:
@@ -156,6 +159,7 @@ def judge(
         unknown=states["unknown"],
         quarantined=sum(row[4] == "quarantined" for row in deliveries),
         open=sum(state not in _TERMINAL and state != "held" for *_, state, _ in deliveries),
+        unasked=len(stored - promised.keys()),
         states=dict(states),
         doubts=_doubts(fleet),
         dishonest=[

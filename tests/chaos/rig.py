@@ -83,9 +83,15 @@ class Rig:
         self._folder_of_fleet = folder
         return ChaosFleet(folder, proxy=self.proxy, **own | given)
 
+    def mutate(self, mutation: str) -> None:
+        """From now on fleets are broken so."""
+        self.end_fleet()
+        self.mutation = mutation
+
     def keep_logs(self, folder: Path) -> int:
-        """Copy what the processes of the newest fleet have said; of how many."""
+        """Copy what the processes of the newest fleet have said, and what the database is at; of how many."""
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / "activity.txt").write_text(self.servers.postgres.activity())
         logs = list(self._folder_of_fleet.glob("*.log"))
         for log in logs:
             shutil.copy(log, folder)

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+import psycopg
+
 from tests.live import free_port
 from tests.services.installing import binary, run
 from tests.services.postgres import USER, find_initdb
@@ -57,6 +59,16 @@ class Postgres:
         if self._runs:
             run([*self._control, "-m", "immediate", "stop"], user=self._owner)
             self._runs = False
+
+    def activity(self) -> str:
+        """Every session that is not idle: since when, waiting for whom, with which statement."""
+        question = """SELECT pid, application_name, state, now() - state_change, wait_event, pg_blocking_pids(pid),
+            left(query, 200) FROM pg_stat_activity WHERE state <> 'idle' AND pid <> pg_backend_pid()"""
+        try:
+            with psycopg.connect(self.url, autocommit=True, connect_timeout=5) as connection:
+                return "\n".join(str(row) for row in connection.execute(question))
+        except psycopg.OperationalError as error:
+            return str(error)
 
     close = crash
 

@@ -47,10 +47,16 @@ def r03(case: Case) -> None:
 
 @row("R14", budget=90)
 def r14(case: Case) -> None:
-    """Web and ingest die at each of their crash points, from reading a request to recording an event."""
+    """Web, ingest and sweep die at each of their crash points, from reading a request to recording an event."""
     web = ("accept.before_commit", "accept.after_commit", "bell.before_publish", "bell.after_publish")
     web += ("notification.before_commit", "notification.after_commit")
-    with case.armed("web", *web), case.armed("worker-events", "ingest.before_commit"):
+    parts = ("expired", "leases_ended", "decided", "released", "due")
+    sweep = [f"sweep.before_{part}" for part in parts]
+    with (
+        case.armed("web", *web),
+        case.armed("worker-events", "ingest.before_commit"),
+        case.armed("worker-maintenance", *sweep),
+    ):
         case.submit(300, batch=5)
         case.sent(case.size(300))
         case.wait(case.all_struck)
