@@ -53,6 +53,7 @@ class Shared:
         self._pause = 0.0  # 0 while Redis answers
         self._failed_at = 0.0
         self._next_try = 0.0
+        metrics.redis_away.set(0)  # whatever a client before this one last saw
 
     def run(self, script: str, *, keys: Sequence[str], args: Sequence[str | int | float] = ()) -> Any:
         """What a Lua script answers; it runs alone, and sees its keys under this installation's prefix.

@@ -15,7 +15,7 @@ from mailgrid.core import shared
 from mailgrid.core.ratelimit import Bucket, limiter
 from mailgrid.core.windows import DAY, Taken
 from tenants.quotas.services import DailyQuotaExceeded
-from tests.integration.redis_server import OwnRedis
+from tests.integration.redis_server import OwnRedis, restart
 from tests.integration.test_redis_limits import SLOW, in_threads
 from tests.integration.test_redis_quotas import MIDNIGHT, left, spend, tenant
 from tests.journeys.conftest_tenants import Counted
@@ -119,6 +119,15 @@ class TestTheBreaker:
             client.config_set("requirepass", "secret")
         with pytest.raises(shared.Away):
             shared.shared().run("return redis.call('TIME')", keys=[])
+
+    def test_the_next_client_does_not_inherit_what_the_last_one_saw(self, server):
+        server.kill()
+        with pytest.raises(shared.Away):
+            shared.shared().run("return 1", keys=[])
+        assert is_away()
+        restart()
+        shared.shared()
+        assert not is_away()
 
 
 class TestPace:
