@@ -196,7 +196,7 @@ def _end(
 
 
 _PRECEDENCE_SQL: Final = " ".join(f"WHEN '{status}' THEN {place}" for place, status in enumerate(PRECEDENCE))
-_STATUS_SQL: Final = f"""(
+STATUS_SQL: Final = f"""(
     SELECT CASE WHEN r.rank = 0 THEN d.state ELSE r.status END
       FROM emails_recipient r JOIN emails_delivery d ON d.id = r.delivery_id
      WHERE r.message_id = emails_message.id
@@ -221,7 +221,7 @@ def project_messages(provider_ids: dict[UUID, str]) -> None:
     columns = {"id": "id", "provider_id": "provider_message_id"}
     table, parameters = values_table("v", Message, columns, sorted(provider_ids.items()))
     run(
-        f"""WITH {table} UPDATE emails_message SET status = {_STATUS_SQL},
+        f"""WITH {table} UPDATE emails_message SET status = {STATUS_SQL},
             provider_message_id = CASE WHEN v.provider_id = '' THEN provider_message_id ELSE v.provider_id END
             FROM v WHERE emails_message.id = v.id""",
         parameters,
