@@ -3,8 +3,6 @@
 import threading
 from collections.abc import Sequence
 
-from django.db import connection
-
 from emails.delivery.ports import ErrorClass, Misconfigured
 from emails.delivery.ports import Transport as Adapter
 from emails.transports import checks
@@ -28,21 +26,6 @@ def check_alone() -> Summary:
         return checks.run_due_checks(checker=look_at, clock=now)
     finally:
         _busy.release()
-
-
-def check_aside() -> None:
-    """The same in a thread of its own, if anything is due: for the watch, which cannot wait for hosts."""
-    if not _busy.locked() and checks.due().filter(due_at__lte=now()).exists():
-        threading.Thread(target=_check_and_hang_up, name="checks", daemon=True).start()
-
-
-def _check_and_hang_up() -> None:
-    try:
-        check_alone()
-    except Exception:
-        log.warning("workers.checks.failed", exc_info=True)
-    finally:
-        connection.close()
 
 
 def look_at(transports: Sequence[Transport]) -> list[Finding | None]:

@@ -23,7 +23,7 @@ from mailgrid.core.clock import now
 from mailgrid.core.database import database_now
 from mailgrid.core.logging import get_logger
 from mailgrid.core.models import Pulse
-from workers.checking import check_aside
+from workers.aside import look_aside
 from workers.delivering import deliver_alone
 from workers.fleet.presence import Presence
 from workers.process import holdings
@@ -103,6 +103,6 @@ def _sweep_if_nobody_does() -> None:
 
 _LOOKS: Final[dict[str, Callable[[], None]]] = {
     bells.EVENTS: _ingest,
-    bells.FETCH: check_aside,
+    bells.FETCH: look_aside,
     bells.MAINTENANCE: _sweep_if_nobody_does,
 }

@@ -4,10 +4,8 @@ from typing import Any
 
 from celery import shared_task
 
-from emails.delivery.canary import send_canaries as send_due_canaries
 from mailgrid.core import bells
-from mailgrid.core.clock import now
-from workers import surveying
+from workers import rounds
 from workers.checking import check_alone
 from workers.process import holdings
 
@@ -22,10 +20,10 @@ def check_transports(**_newer: Any) -> dict[str, int]:
 @shared_task(name="workers.tasks.fetching.send_canaries")
 def send_canaries(**_newer: Any) -> dict[str, int]:
     """See whether events arrive, where a doubt waits for them."""
-    return dict(send_due_canaries(transports=holdings().transports, now=now()))
+    return dict(rounds.make(rounds.SEND_CANARIES))
 
 
 @shared_task(name="workers.tasks.fetching.survey_accounts")
 def survey_accounts(**_newer: Any) -> dict[str, int]:
     """How fast each account may send."""
-    return dict(surveying.survey_accounts())
+    return dict(rounds.make(rounds.SURVEY_ACCOUNTS))

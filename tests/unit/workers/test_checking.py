@@ -1,7 +1,5 @@
 """One thread of a process checks at a time, and the watch never waits for a host."""
 
-import threading
-
 import pytest
 
 from emails.transports import checks
@@ -55,16 +53,3 @@ def test_every_adapter_that_was_opened_is_closed(monkeypatch, db):
     row = Transport.across_tenants.get(pk=SANDBOX_ID)
     assert checking.look_at([row, row]) == [None, None]
     assert len(closed) == 2
-
-
-def test_the_watch_starts_a_thread_only_when_something_is_due(db, monkeypatch):
-    started = []
-    monkeypatch.setattr(threading.Thread, "start", lambda self: started.append(self.name))
-    checking.check_aside()
-    assert started == []
-    checks.ask(Transport.across_tenants.get(pk=SANDBOX_ID), now=now())
-    with checking._busy:
-        checking.check_aside()
-    assert started == []
-    checking.check_aside()
-    assert started == ["checks"]
