@@ -1,21 +1,25 @@
-"""Content-addressed bytes: attachments and large bodies, stored once under their SHA-256.
+"""Content-addressed bytes: attachments, files and large bodies, stored once per tenant under their SHA-256.
 
-A blob is on disk, fsynced together with its directory, before the row that names it commits. Nothing is ever
-overwritten: equal name means equal bytes.
+A blob is durable before the row that names it commits. Nothing is ever overwritten: equal name means equal bytes. Where
+they lie is Django's storage `blobs`: a folder (`blobs_on_disk`) or S3 (`blobs_in_s3`).
+
+Bytes that no row names any more go in two steps (`orphans`): they are moved aside, where readers still find them, and
+deleted a day later if still no row names them. So a row that commits while its bytes are swept loses nothing, and the
+stores need no locks.
 """
 
 import hashlib
-import os
 from datetime import datetime
-from pathlib import Path
-from typing import Any, cast
+from io import BytesIO
+from typing import BinaryIO, Final, NamedTuple, Protocol, cast
 from uuid import UUID
 
-from django.core.files.base import ContentFile
-from django.core.files.storage import FileSystemStorage, storages
+from django.core.files.storage import storages
 
 from mailgrid.core.errors import Unavailable
 from mailgrid.core.logging import get_logger
+
+ASIDE: Final = "discarded/"  # before the reference of what was moved aside
 
 log = get_logger(__name__)
 
@@ -24,64 +28,40 @@ class BlobMissing(Exception):
     """A row names bytes that the store does not have."""
 
 
-class DurableFileStorage(FileSystemStorage):
-    """Django's file storage, with an fsync of the file and of its directory."""
+class Stored(NamedTuple):
+    """A name in the store, and when its bytes came there or were wanted last."""
 
-    def _save(self, name: str, content: Any) -> str:
-        target = Path(self.path(name))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = target.with_name(f".{target.name}.{os.getpid()}.{id(content)}")
-        with scratch.open("wb") as file:
-            for chunk in content.chunks():
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(target)
-        _fsync_folders(target)
-        return name
-
-    def touch(self, name: str) -> None:
-        """Say that the bytes are wanted; raises FileNotFoundError when they are gone."""
-        path = Path(self.path(name))
-        os.utime(path)
-        _fsync_folders(path)  # whoever stored it a moment ago may not have come so far
-
-    def discard_untouched(self, name: str, *, since: float) -> bool:
-        """Delete bytes nobody wanted since then (seconds of the epoch), even while somebody is about to want them.
-
-        The file is moved aside before its age is read: who comes later does not find it and stores it anew.
-        """
-        path = Path(self.path(name))
-        aside = path.with_name(f".{path.name}.discarded")
-        try:
-            if path.stat().st_mtime >= since:  # wanted: it stays where readers look
-                return False
-            path.rename(aside)
-        except FileNotFoundError:
-            return False
-        if aside.stat().st_mtime >= since:
-            aside.rename(path)
-            return False
-        aside.unlink()
-        return True
+    name: str
+    at: datetime
 
 
-def _fsync_folders(target: Path) -> None:
-    """The folder of a blob, its tenant's, and the store's own: each holds the name of the next."""
-    for folder in list(target.parents)[:3]:
-        _fsync_folder(folder)
+class BlobStorage(Protocol):
+    """What a storage of blobs can do beyond Django's own. Failures of the store are OSErrors."""
+
+    def keep(self, name: str, content: BinaryIO) -> None:
+        """Make bytes durable under `name`, unless they are there already."""
+        ...
+
+    def open(self, name: str) -> BinaryIO:
+        """A reader of the bytes; raises FileNotFoundError."""
+        ...
+
+    def listed(self, *, after: str, limit: int) -> list[Stored]:
+        """The next `limit` names in their alphabetical order."""
+        ...
+
+    def move(self, name: str, to: str) -> None:
+        """Give bytes another name, and the present as their time; nothing where they are gone already."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Delete bytes, if they are there."""
+        ...
 
 
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _store() -> DurableFileStorage:
-    return cast(DurableFileStorage, storages["blobs"])
+def store() -> BlobStorage:
+    """The storage that is configured."""
+    return cast(BlobStorage, storages["blobs"])
 
 
 def put(tenant_id: UUID, content: bytes) -> str:
@@ -89,33 +69,37 @@ def put(tenant_id: UUID, content: bytes) -> str:
 
     Raises `Unavailable` when they cannot be made durable.
     """
-    digest = hashlib.sha256(content).hexdigest()
+    return put_file(tenant_id, BytesIO(content), digest=hashlib.sha256(content).hexdigest())
+
+
+def put_file(tenant_id: UUID, content: BinaryIO, *, digest: str) -> str:
+    """The same for a file that is read piece by piece from its beginning; `digest` is its SHA-256, in hexadecimal."""
     reference = f"{tenant_id.hex}/{digest[:2]}/{digest}"
     try:
-        _touch_or_save(reference, content)
+        store().keep(reference, content)
     except OSError as error:
         log.error("core.blobs.not_kept", error=str(error))
-        raise Unavailable("Attachments and large bodies cannot be kept right now.") from error
+        raise Unavailable("Files, attachments and large bodies cannot be kept right now.") from error
     return reference
-
-
-def _touch_or_save(reference: str, content: bytes) -> None:
-    try:
-        _store().touch(reference)
-    except FileNotFoundError:
-        # Equal name, equal bytes: no other name is looked for.
-        _store()._save(reference, ContentFile(content))
 
 
 def get(reference: str) -> bytes:
     """The bytes; raises `BlobMissing`."""
-    try:
-        with _store().open(reference) as file:
-            return bytes(file.read())
-    except FileNotFoundError:
-        raise BlobMissing(reference) from None
+    with reader(reference) as file:
+        return file.read()
 
 
-def discard(reference: str, *, untouched_since: datetime) -> bool:
-    """Delete bytes that no row names and nobody has stored again since then; whether it did."""
-    return _store().discard_untouched(reference, since=untouched_since.timestamp())
+def reader(reference: str) -> BinaryIO:
+    """A file of the bytes, to be closed; raises `BlobMissing`."""
+    for name in (reference, ASIDE + reference, reference):  # it may be put back at this moment
+        try:
+            return store().open(name)
+        except FileNotFoundError:
+            continue
+    raise BlobMissing(reference)
+
+
+def delete(reference: str) -> None:
+    """Delete at once what one row alone could name, such as bytes that were encrypted for it."""
+    for name in (reference, ASIDE + reference):
+        store().delete(name)

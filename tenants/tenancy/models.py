@@ -40,6 +40,8 @@ class Tenant(models.Model):
     operator = models.BooleanField(default=False)
     limits = models.JSONField(default=dict, blank=True)
     settings = models.JSONField(default=dict, blank=True)
+    secrets = models.BinaryField(null=True)  # of its attachment sources, encrypted
+    secrets_key_id = models.CharField(max_length=32, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     closed_at = models.DateTimeField(null=True, blank=True)
 

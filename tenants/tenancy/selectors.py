@@ -1,5 +1,7 @@
 """Read tenants and plans."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -17,6 +19,7 @@ class TenantFacts:
     """What every request and every claim needs to know about a tenant."""
 
     id: UUID
+    name: str
     slug: str
     status: Tenant.Status
     paused: bool
@@ -41,6 +44,7 @@ def facts_of(tenant: Tenant) -> TenantFacts:
     """The facts of a row at hand, loaded with its plan."""
     return TenantFacts(
         id=tenant.id,
+        name=tenant.name,
         slug=tenant.slug,
         status=Tenant.Status(tenant.status),
         paused=tenant.paused,
@@ -66,6 +70,16 @@ def id_of_slug(slug: str) -> UUID:
     if found is None:
         raise NotFound(f"There is no tenant {slug}.")
     return found
+
+
+def tracking_hosts() -> Mapping[str, frozenset[UUID]]:
+    """Whose links each tracking host serves."""
+    owners: dict[str, set[UUID]] = defaultdict(set)
+    rows = Tenant.objects.filter(settings__has_key="tracking_host")
+    for host, tenant_id in rows.values_list("settings__tracking_host", "pk"):
+        if host:
+            owners[host].add(tenant_id)
+    return {host: frozenset(ids) for host, ids in owners.items()}
 
 
 def has_operator() -> bool:

@@ -1,6 +1,7 @@
 """Create tenants, change them, and stop and start their mail."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from datetime import datetime
 from typing import Any, TypedDict
 from uuid import UUID
@@ -12,6 +13,7 @@ from django.utils.module_loading import import_string
 from mailgrid.core.errors import Conflict, Invalid
 from mailgrid.core.ids import uuid7
 from tenants.audit.services import Actor, record
+from tenants.tenancy import sources
 from tenants.tenancy.models import Plan, Tenant
 from tenants.tenancy.selectors import lock_tenant
 from tenants.tenancy.slugs import PATTERN, RESERVED, slug_from
@@ -58,9 +60,15 @@ def create_tenant(*, values: TenantValues, actor: Actor, now: datetime, operator
         _apply(tenant, values)
         _save(tenant)
         record(
-            tenant_id=tenant.id, actor=actor, action="tenant.create", target=tenant, now=now, changes=values
+            tenant_id=tenant.id,
+            actor=actor,
+            action="tenant.create",
+            target=tenant,
+            now=now,
+            changes=_told(tenant, values),
         )
-        import_string(settings.TENANT_CREATED)(tenant=tenant, now=now)
+        for addition in settings.TENANT_CREATED:
+            import_string(addition)(tenant=tenant, now=now)
     return tenant
 
 
@@ -73,8 +81,8 @@ def update(*, tenant_id: UUID | str, values: TenantValues, actor: Actor, now: da
         tenant = _open_tenant(tenant_id)
         if values:
             _apply(tenant, values)
-            _save(tenant, only=[*values])
-            _changed(tenant, "tenant.update", actor, now, values)
+            _save(tenant, only=[*values, "secrets", "secrets_key_id"])
+            _changed(tenant, "tenant.update", actor, now, _told(tenant, values))
     return tenant
 
 
@@ -136,7 +144,8 @@ def _apply(tenant: Tenant, values: TenantValues) -> None:
     if "limits" in values:
         tenant.limits = merged(tenant.limits, values["limits"]) if values["limits"] is not None else {}
     if "settings" in values:
-        tenant.settings = merged(tenant.settings, values["settings"])
+        tenant.settings = merged(tenant.settings, deepcopy(dict(values["settings"])))
+        sources.take_in(tenant)
         if not tenant._state.adding:  # a new tenant has its streams only afterwards
             import_string(settings.TENANT_SETTINGS_CHECK)(
                 tenant_id=tenant.id, settings=tenant.effective_settings
@@ -187,6 +196,14 @@ def _save(tenant: Tenant, *, only: list[str] | None = None) -> None:
             tenant.save(update_fields=only)
     except IntegrityError:
         raise SlugTaken(f"The slug {tenant.slug} is taken.") from None
+
+
+def _told(tenant: Tenant, values: TenantValues) -> dict[str, Any]:
+    """The change as the trail keeps it: settings as they are stored, without their secrets."""
+    told: dict[str, Any] = {**values}
+    if "settings" in values:
+        told["settings"] = {name: tenant.settings[name] for name in values["settings"]}
+    return told
 
 
 def _changed(tenant: Tenant, action: str, actor: Actor, now: datetime, changes: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 
@@ -34,6 +34,22 @@ def _https_origin(text: str) -> str:
         raise PydanticCustomError("invalid_choice", "Write an origin such as https://app.example.com.")
     return text
 
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+# A name that links begin with, after https://; an international one as its A-labels.
+HostName = Annotated[str, Field(max_length=253, pattern=rf"^(?:{_LABEL}\.)+{_LABEL}$")]
+
+_OF_THE_CLIENT = frozenset({"host", "content-length", "transfer-encoding", "connection", "accept-encoding"})
+
+
+def _senders_own(name: str) -> str:
+    if name.lower() in _OF_THE_CLIENT:
+        raise PydanticCustomError("reserved_header", "This header cannot be set.")
+    return name
+
+
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]{1,64}$"), AfterValidator(_senders_own)]
+HeaderValue = Annotated[str, Field(min_length=1, max_length=2_000, pattern=r"^[ -~]+$")]
 
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
@@ -78,6 +94,33 @@ class FrequencyCap(_Values):
     days: Annotated[int, Field(ge=1, le=365)]
 
 
+class AttachmentSource(_Values):
+    """Where attachments come from by `source:<name>/<key>`: below a URL, or in a folder that the operator allows.
+
+    `headers` go with each request. Their values are kept apart and read as null; a null that is written keeps what is
+    kept.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    url: Annotated[str, Field(max_length=1_024, pattern=r"^https?://[^?#]+/$")] | None = None
+    headers: Annotated[dict[HeaderName, HeaderValue | None], Field(max_length=10)] = {}
+    directory: Annotated[str, Field(max_length=1_024, pattern=r"^/[^\x00]*$")] | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> "AttachmentSource":
+        if (self.url is None) == (self.directory is None):
+            raise PydanticCustomError("mutually_exclusive", "Give either url or directory.")
+        if self.headers and self.url is None:
+            raise PydanticCustomError("mutually_exclusive", "Headers go with a url.")
+        return self
+
+
+def _names_once(sources: list[AttachmentSource]) -> list[AttachmentSource]:
+    if len({source.name for source in sources}) < len(sources):
+        raise PydanticCustomError("mutually_exclusive", "A source's name is given twice.")
+    return sources
+
+
 class TenantSettings(_Values):
     """What the tenant decides for itself."""
 
@@ -92,9 +135,11 @@ class TenantSettings(_Values):
     timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     quiet_hours: QuietHours | None = None
     frequency_cap: FrequencyCap | None = None
-    tracking_host: Annotated[str, Field(max_length=253)] | None = None
+    tracking_host: HostName | None = None
     postal_address: Annotated[str, Field(max_length=500)] | None = None
-    attachment_sources: Annotated[list[dict[str, str]], Field(max_length=20)] = []
+    attachment_sources: Annotated[
+        list[AttachmentSource], Field(max_length=20), AfterValidator(_names_once)
+    ] = []
     redirect_origins: Annotated[
         list[Annotated[str, AfterValidator(_https_origin)]], Field(max_length=20)
     ] = []

@@ -127,6 +127,30 @@ def test_several_tables_are_filled_together_or_not_at_all(count):
     assert (Pulse.objects.count(), IdempotencyRecord.objects.count()) == (1, count)
 
 
+def test_columns_that_begin_alike_need_not_travel_with_the_rows():
+    columns = tuple(column for column in KEPT if column not in {"test", "status", "route"})
+    places = [KEPT.index(column) for column in columns]
+    rows = [tuple(kept(key)[place] for place in places) for key in ("a", "b")]
+    beginning = (("test", False), ("status", 0), ("route", ""))
+    insert_all([Insert(IdempotencyRecord, columns, rows, beginning)])
+    found = IdempotencyRecord.objects.order_by("key").values_list("key", "test", "status", "route")
+    assert list(found) == [("a", False, 0, ""), ("b", False, 0, "")]
+    assert (
+        insert_rows(
+            IdempotencyRecord, columns, rows, beginning=beginning, ignore_conflicts=True, returning="key"
+        )
+        == []
+    )
+
+
+def test_a_column_may_begin_without_a_value(message):
+    MessageContent.objects.all().delete()
+    columns = tuple(column for column in COLUMNS if column != "erased_at")
+    row = (message.pk, "t", None, "", "", [])
+    insert_all([Insert(MessageContent, columns, [row], (("erased_at", None),))])
+    assert MessageContent.objects.get().erased_at is None
+
+
 def test_nothing_to_insert_asks_nobody():
     with CaptureQueriesContext(connection) as asked:
         insert_all([Insert(Pulse, ("name", "at"), [])])

@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 
 MAX_URL: Final = 2_048
 HTTPS_PORTS: Final = frozenset({443, 8443})
+WEB_PORTS: Final = HTTPS_PORTS | {80}
 
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = re.compile(rf"(?=.{{4,253}}\Z)(?:{_LABEL}\.)+{_LABEL}")
@@ -87,6 +88,8 @@ def check_url(url: str, *, allowed: Collection[str] = ()) -> str:
     A host that the operator lists may also be reached over http and on any port.
     """
     parts, port = _split(url)
+    if parts.query or url.endswith("?"):
+        raise ForbiddenHost("The URL must not have a query.")
     host = check_host(parts.hostname or "", allowed=allowed)
     if is_listed(host, allowed):
         return url
@@ -94,6 +97,18 @@ def check_url(url: str, *, allowed: Collection[str] = ()) -> str:
         raise ForbiddenHost("Write an https URL.")
     if port not in {None, *HTTPS_PORTS}:
         raise ForbiddenHost("Only the ports 443 and 8443 may be reached.")
+    return url
+
+
+def check_web_url(url: str, *, allowed: Collection[str] = ()) -> str:
+    """The URL, unchanged, if it leads to a public host over http or https, on a port of the web.
+
+    Raises `ForbiddenHost`. A host that the operator lists may be reached on any port.
+    """
+    parts, port = _split(url)
+    host = check_host(parts.hostname or "", allowed=allowed)
+    if port not in {None, *WEB_PORTS} and not is_listed(host, allowed):
+        raise ForbiddenHost("Only the ports 80, 443 and 8443 may be reached.")
     return url
 
 
@@ -106,11 +121,11 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
     except ValueError:
         raise ForbiddenHost("This is not a URL.") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ForbiddenHost("Write an https URL.")
+        raise ForbiddenHost("Write an https URL with a host.")
     if "@" in parts.netloc or "%" in parts.netloc:
         raise ForbiddenHost("The URL must not contain a user name or an encoded host.")
-    if parts.query or parts.fragment or url.endswith(("?", "#")):
-        raise ForbiddenHost("The URL must not have a query or a fragment.")
+    if "#" in url:
+        raise ForbiddenHost("The URL must not have a fragment.")
     return parts, port
 
 

@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from emails.transports.hosts import ForbiddenHost, check_host, check_url, is_public
+from mailgrid.core.hosts import ForbiddenHost, check_host, check_url, is_public
 
 DISGUISED = [
     "127.0.0.1",
