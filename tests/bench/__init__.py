@@ -1,18 +1,21 @@
 """Benchmarks. `make bench` prints tables; timings are never asserted in tests, machines are noisy.
 
-`python -m tests.bench embedded`: one process on SQLite
-    `embedded`      a lone email, and 24 clients at once
-    `client`        a lean HTTP client and its crowd
+What is measured and how to read it: docs/performance.md. From the outside in:
 
-`python -m tests.bench fleet`: processes on PostgreSQL (with fsync), RabbitMQ and Redis of their own, and beside them,
-in turn, a mailer as most teams write one
-    `fleet`         everything started, the rows in their order, everything stopped
-    `measured`      targets, medians, ratios
-    `accept` `deliver` `latency` `raw`   the rows
-    `mailer`        what is measured, as the rows see it; what a measurement is
-    `mailgrid_fleet` `conventional`      the two mailers
-    `mails` `load` `stand_in`            what is sent, by whom, to whom
-    `processes`     CPU time and memory
+`__main__` `running`    the command; turns, round after round
+`rows`                  every row with its contestants
+`stage`                 services, provider, load, and the contestants, started when needed
+`kept` `results`        every sample on disk, a file for each row; medians over the rounds
+`table` `targets` `document` `drawing`      tables for the terminal and for docs/, what is aimed at, pictures
 
-`figures`    percentiles and tables, for both
+The work: `accept` `deliver` `latency` `busy` `events` `growth` (with `growth_fill`, `growth_probe`) `paced` `raw`
+(with `bare_client`) `embedded` (with `client`), and `peers.turn`
+
+Who does it: `mailgrid_fleet`, `conventional`, `bare`, `peers`; `django_fleet` starts those that are Django projects,
+and `mailer` says what the work needs of each
+
+What measures: `load` and `steady` (closed and open load), `mails` (what is sent), `provider` (to whom), `processes`
+(CPU time, memory), `figures` (percentiles, columns of text)
+
+What follows: `scaling` (what a fleet needs), `simulation` (backlog and urgent mail), both from costs that were measured
 """

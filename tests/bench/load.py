@@ -8,16 +8,19 @@ import itertools
 import multiprocessing
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _SHOWN: Final = 600  # bytes of an unexpected answer
 _PATIENCE: Final = 120.0  # seconds
+
+_Given = TypeVar("_Given")
+_Got = TypeVar("_Got")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,28 @@ class Generator:
         """Every request must be answered with a 2xx, else RuntimeError."""
         return self._pool.submit(_run, load).result()
 
+    def begin(self, work: Callable[[_Given], _Got], given: _Given) -> Future[_Got]:
+        """Anything else that makes a load, while we go on."""
+        return self._pool.submit(work, given)
+
+
+def as_requests(url: str, headers: Mapping[str, str], bodies: Sequence[bytes]) -> list[bytes]:
+    """What is written for each body."""
+    target = urlsplit(url)
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return [
+        f"POST {target.path} HTTP/1.1\r\nHost: {target.netloc}\r\n{head}"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        + body
+        for body in bodies
+    ]
+
+
+def length_of(head: bytes) -> int | None:
+    """What an answer's head says about its body."""
+    length = _LENGTH.search(head)
+    return int(length[1]) if length else None
+
 
 @contextmanager
 def generator() -> Iterator[Generator]:
@@ -71,13 +96,7 @@ def _run(load: Load) -> Taken:
 
 async def _loaded(load: Load) -> Taken:
     target = urlsplit(load.url)
-    head = "".join(f"{name}: {value}\r\n" for name, value in load.headers.items())
-    requests = [
-        f"POST {target.path} HTTP/1.1\r\nHost: {target.netloc}\r\n{head}"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-        + body
-        for body in load.bodies
-    ]
+    requests = as_requests(load.url, load.headers, load.bodies)
     loop = asyncio.get_running_loop()
     started, cpu = loop.time(), time.process_time()
     work = _Work(
@@ -131,9 +150,10 @@ class _Connection(asyncio.Protocol):
         head, ends, body = self._received.partition(b"\r\n\r\n")
         if not ends:
             return
-        if head[9:10] != b"2" or not (length := _LENGTH.search(head)):
+        length = length_of(head)
+        if head[9:10] != b"2" or length is None:
             self._fail(RuntimeError(f"refused: {self._received[:_SHOWN]!r}"))
-        elif len(body) == int(length[1]):
+        elif len(body) == length:
             self._received = b""
             self._work.latencies.append(self._loop.time() - self._sent_at)
             self._send()

@@ -1,4 +1,4 @@
-"""What is measured: something that takes mail over HTTP and hands it to a provider; and what measures it."""
+"""What is measured: something that takes mail and hands it to a provider; and what a measurement is."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,28 +6,43 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from tests.bench.load import Generator, Load
-from tests.bench.processes import Reading, Used, read
-from tests.bench.stand_in import StandIn
+from tests.bench.load import Load
+from tests.bench.processes import Used
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sizes:
-    """Emails of a row: enough for some seconds of work, few enough for a short run."""
-
-    near: int  # to a provider that answers at once
-    far: int  # to one that takes its time
-    batches: int  # requests with a hundred each
-
-
-class Mailer(Protocol):
-    """One contender; its processes run only while it has its turn."""
+class Contestant(Protocol):
+    """Whoever has a turn; its processes run only then."""
 
     name: str
-    sizes: Sizes
+    database_url: str
+
+    def turn(self) -> AbstractContextManager[None]:
+        """Everything but the workers that send."""
+        ...
+
+    def parts(self) -> Mapping[str, int]:
+        """Its running processes but the worker: `web`, and what else there is."""
+        ...
+
+    def last_words(self) -> str:
+        """The end of the logs, for when something went wrong."""
+        ...
+
+
+class Sender(Contestant, Protocol):
+    """One that delivers what waits."""
+
+    def sending(self, priority: str) -> AbstractContextManager[int]:
+        """The worker for this priority; its process."""
+        ...
+
+
+class Acceptor(Contestant, Protocol):
+    """One that takes mail over HTTP."""
+
     single_path: str
     batch_path: str
-    database_url: str
+    share: float  # of the usual number of emails: enough for some seconds of work, few enough for a short run
 
     @property
     def of_mail(self) -> Mapping[str, str]:
@@ -40,24 +55,12 @@ class Mailer(Protocol):
     @property
     def headers(self) -> Mapping[str, str]: ...
 
-    def turn(self) -> AbstractContextManager[None]:
-        """Everything but the workers that send."""
-        ...
 
-    def sending(self, priority: str) -> AbstractContextManager[int]:
-        """The worker for this priority; its process."""
-        ...
-
-    def parts(self) -> Mapping[str, int]:
-        """Its running processes but the worker: `web`, and what else there is."""
-        ...
+class Mailer(Acceptor, Sender, Protocol):
+    """One that does both."""
 
     def drop_waiting(self, waiting: int) -> int:
         """Forget what was accepted and not sent, if that is too much for this mailer; how many wait then."""
-        ...
-
-    def last_words(self) -> str:
-        """The end of the logs, for when something went wrong."""
         ...
 
 
@@ -73,31 +76,26 @@ class Sample:
     cpu: Mapping[str, float] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """What stands around a mailer: load, provider, services (name → process)."""
-
-    load: Generator
-    provider: StandIn
-    services: Mapping[str, int]
-
-    def read(self, mailer: Mailer, **more: int) -> Reading:
-        """CPU time of everything that takes part."""
-        return read({**mailer.parts(), **more, **self.services, "provider": self.provider.pid})
-
-
-def single_load(mailer: Mailer, *, bodies: Sequence[bytes], connections: int, seconds: float) -> Load:
-    """Emails one by one for some seconds."""
+def single_load(
+    mailer: Acceptor,
+    *,
+    bodies: Sequence[bytes],
+    connections: int,
+    seconds: float,
+    requests: int | None = None,
+) -> Load:
+    """Emails one by one for some seconds, at most so many."""
     return Load(
         url=mailer.url + mailer.single_path,
         headers=mailer.headers,
         bodies=bodies,
         connections=connections,
         seconds=seconds,
+        requests=requests,
     )
 
 
-def batch_load(mailer: Mailer, *, bodies: Sequence[bytes], connections: int) -> Load:
+def batch_load(mailer: Acceptor, *, bodies: Sequence[bytes], connections: int) -> Load:
     """Each of the bodies once."""
     return Load(
         url=mailer.url + mailer.batch_path,
@@ -119,10 +117,10 @@ def load_average() -> float:
 
 
 @contextmanager
-def explained(mailer: Mailer) -> Iterator[None]:
+def explained(contestant: Contestant) -> Iterator[None]:
     """A failure says what the processes said last."""
     try:
         yield
     except Exception as error:
-        error.add_note(mailer.last_words())
+        error.add_note(contestant.last_words())
         raise
