@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mailgrid.settings.test")
 
-from tests.chaos import runner
+from tests.chaos import runner, soak
 from tests.chaos.mutations import MUTATIONS
 from tests.chaos.registry import Row, rows
 from tests.chaos.rig import Rig
@@ -22,6 +22,8 @@ def main() -> int:
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(10_000)
     print(f"seed {seed}: the same faults come with --seed {seed}", flush=True)
     try:
+        if arguments.soak:
+            return _rows([soak.row(arguments.n)], seed=seed, size=1)
         if arguments.mutations:
             return _mutations(arguments.only, seed=seed, size=arguments.size)
         return _rows(_chosen(arguments), seed=seed, size=arguments.size)
@@ -77,6 +79,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--mutations", action="store_true", help="break the product: each time a row must fail"
     )
+    parser.add_argument("--soak", action="store_true", help="one long run with a fault every second")
+    parser.add_argument("--n", type=int, default=100_000, help="mails of the soak")
     parser.add_argument("--seed", type=int, help="draws the same faults again; a random one is printed")
     parser.add_argument("--size", type=float, default=1.0, help="share of the rows' numbers of mails")
     return parser.parse_args()

@@ -8,8 +8,10 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
+
+import psycopg
 
 from mailgrid.env import BASE_DIR
 from tests.chaos import killer, oracle
@@ -21,7 +23,7 @@ from tests.chaos.oracle import Verdict
 from tests.chaos.registry import Row
 from tests.chaos.rig import Rig
 from tests.chaos.servers import Servers
-from tests.fakes.ses import FakeSes
+from tests.fakes.ses import Accept, FakeSes
 from tests.live import wait_until
 
 _HEARTBEAT: Final = (
@@ -39,6 +41,7 @@ class Case:
     def __init__(self, rig: Rig, row: Row) -> None:
         self.rig, self.row, self.seed = rig, row, rig.seed
         self.random = random.Random(f"{rig.seed} {row.name}")
+        self.once = time.time_ns() % 10**9  # for names that a fleet may have from an earlier run
         self.kills = 0
         self.figures: dict[str, Any] = {}
         self.verdict: Verdict | None = None
@@ -46,6 +49,8 @@ class Case:
         self._loads: list[Load] = []
         self._urls: tuple[str, ...] = ()
         self._armed: list[tuple[str, int]] = []
+        self._beaten = 0.0
+        self._journals: list[Callable[[], list[Accept]]] = []
 
     def begin(self) -> None:
         """The budget runs from here."""
@@ -126,6 +131,10 @@ class Case:
         """Other settings of the account that everybody uses."""
         self.fleet.expect(200, "PATCH", f"/api/transports/{TRANSPORT}", {"settings": settings})
 
+    def also_taken(self, journal: Callable[[], list[Accept]]) -> None:
+        """Another provider takes mail in this row, and this is its journal."""
+        self._journals.append(journal)
+
     # ---- When ------------------------------------------------------------------------------------------------------
 
     @contextmanager
@@ -186,40 +195,56 @@ class Case:
 
     def wait(self, true: Callable[[], Any]) -> Any:
         """Until it holds, at most until the budget is used up."""
-        return wait_until(true, seconds=max(1.0, self._left()), every=0.1)
+        return wait_until(true, seconds=max(1.0, self.time_left()), every=0.1)
 
-    def sent(self, count: int) -> None:
-        """Until the stand-in has taken so many."""
-        self.wait(lambda: self.ses.counters().get("accepts", 0) >= count)
+    def sent(self, count: int, *, patience: float = float("inf")) -> None:
+        """Until the stand-in has taken so many, or patience ends: then the others go while nothing is broken."""
+        until = time.monotonic() + patience
+        self.wait(lambda: self.ses.counters().get("accepts", 0) >= count or time.monotonic() > until)
 
     def settle(self, *, seconds: float = float("inf")) -> oracle.Restless:
         """Wait until everything has come to rest, and return what has not when patience ends.
 
         A mail now and then moves the watermark when nothing else is sent.
         """
-        last = calm = 0.0
-        until = time.monotonic() + min(seconds, self._left() - _LAST_WORDS)
+        calm = 0
+        until = time.monotonic() + min(seconds, self.time_left() - _LAST_WORDS)
         while True:
             left = oracle.restless(self.fleet)
             calm = 0 if left else calm + 1
             if calm == 2 or time.monotonic() > until:
                 return left
-            if left.only_doubts and time.monotonic() - last > _HEARTBEAT:
-                self.load.submit(1, batch=1, subject="heartbeat")
-                last = time.monotonic()
+            if left.only_doubts:
+                self._beat()
             time.sleep(0.5)
+
+    def hope_for(self, question: str) -> None:
+        """Wait until a question to the database has an answer, and move the watermark meanwhile."""
+        while not self.fleet.rows(question):
+            assert self.time_left() > 0, question
+            self._beat()
+            time.sleep(0.05)
+
+    def _beat(self) -> None:
+        if time.monotonic() - self._beaten > _HEARTBEAT:
+            self.load.submit(1, batch=1, subject="heartbeat")
+            self._beaten = time.monotonic()
 
     # ---- Then ------------------------------------------------------------------------------------------------------
 
     def judge(self, *, unknown_allowed: bool = False, quarantined: int = 0) -> Verdict:
         """Wait until all is settled, and hold what every row must hold."""
-        left = self.settle()
+        if left := self.settle():
+            raise AssertionError(f"not settled in time: {left}")
         promised = {id_: one.tenant_id for one in self.promises() for id_ in one.message_ids}
         self.verdict = oracle.judge(
-            self.fleet, promised=promised, before=self._before, exact=not self._disturbed
+            self.fleet,
+            journal=[accept for taken in (self.ses.journal, *self._journals) for accept in taken()],
+            promised=promised,
+            before=self._before,
+            exact=not self._disturbed and not self._journals,
         )
         complaints = self.verdict.complaints(unknown_allowed=unknown_allowed, quarantined=quarantined)
-        complaints += [f"still {left}"] if left else []
         if never := [word for load in self._loads for word in load.accepted.gave_up]:
             complaints.append(f"{len(never)} requests were never accepted, as {never[0]}")
         assert not complaints, "; ".join(complaints)
@@ -242,9 +267,9 @@ class Case:
         """Answers 503 that did not say when to come again."""
         return sum(load.accepted.retry_after_missing for load in self._loads)
 
-    def counter(self, name: str) -> float:
-        """How far a counter of the fleet has moved in this row, over all its labels."""
-        return oracle.total(oracle.metrics(self.fleet), name) - oracle.total(self._before, name)
+    def counter(self, name: str, label: str = "") -> float:
+        """How far a counter of the fleet has moved in this row, over all its labels that contain `label`."""
+        return oracle.total(oracle.metrics(self.fleet), name, label) - oracle.total(self._before, name, label)
 
     def run_tests(self, *nodes: str) -> None:
         """Ordinary tests that hold a row, or a part of it: they must all pass."""
@@ -252,6 +277,14 @@ class Case:
         done = subprocess.run(words, cwd=BASE_DIR, env=_own_environment(), capture_output=True, text=True)
         assert done.returncode == 0, done.stdout[-3_000:]
         self.tell(tests=done.stdout.strip().splitlines()[-1].strip("= ").replace(" ", "_"))
+
+    def so_far(self) -> str:
+        """How far a row came that failed."""
+        promised = sum(len(promise.message_ids) for promise in self.promises())
+        words = f"answers {dict(self.answers())}, promised {promised}"
+        with suppress(OSError, psycopg.Error, AttributeError):
+            words += f", taken {self.ses.counters().get('accepts', 0)}, still {oracle.restless(self.fleet)}"
+        return words
 
     def _use(self, fleet: ChaosFleet) -> None:
         self.fleet = fleet
@@ -266,7 +299,8 @@ class Case:
         self._loads.append(load)
         return load
 
-    def _left(self) -> float:
+    def time_left(self) -> float:
+        """Seconds of the budget."""
         return self._deadline - time.monotonic()
 
 

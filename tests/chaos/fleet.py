@@ -74,6 +74,7 @@ class ChaosFleet(LiveFleet):
             "UNSAFE_HOSTS": "127.0.0.1",
             "FAKE_SNS_IDENTITY": identity,
             "CHAOS_TIME_SCALE": TIME_SCALE,
+            "SENDING_PROCESSES": 2 * len(SENDING),
         }
         super().__init__(directory, only=only, services=services, **(given | variables))
         self.ses = ses
@@ -81,7 +82,8 @@ class ChaosFleet(LiveFleet):
         self.hearing = proxy.link(self.port, patience=_PATIENCE)
         self._endpoint = endpoint
         self._slugs = others
-        self.senders: list[Sender] = []
+        self.senders: list[Sender] = []  # those of every load that names none
+        self.tenants: list[Sender] = []  # these, and the special ones of single rows
         self._lock = threading.RLock()
         self._lives: dict[str, dict[str, Any]] = {}  # how each was started, to be started so again
         self._supervisor: Supervisor | None = None
@@ -114,9 +116,10 @@ class ChaosFleet(LiveFleet):
         with self._lock:
             process = self._processes.pop(name)
         process.terminate()
-        code = process.wait(60)
-        _signal_group(process.pid, signal.SIGKILL)
-        return code
+        try:
+            return process.wait(60)
+        finally:
+            _signal_group(process.pid, signal.SIGKILL)
 
     def kill(self, name: str) -> None:
         with self._lock:
@@ -200,14 +203,19 @@ class ChaosFleet(LiveFleet):
 
     @contextmanager
     def another(self, name: str) -> Iterator[str]:
-        """A second process of the same kind, for a while; of `web` on another port, whose address this yields."""
+        """A second process of the same kind, for a while; of `web` on another port, whose address this yields.
+
+        A worker has begun to work when this returns.
+        """
         port, other = free_port(), f"{name}-{secrets.token_hex(2)}"
         command = procfile()[name].replace("@%h", f"-{other}@%h")
         self.start(other, command=command, PORT=port)
         try:
+            if name.startswith("worker"):
+                wait_until(lambda: self.children(other))
             yield f"http://127.0.0.1:{port}"
         finally:
-            self.kill(other)
+            self.stop(other)
 
     # ---- Tenants ---------------------------------------------------------------------------------------------------
 
@@ -226,6 +234,7 @@ class ChaosFleet(LiveFleet):
         self._admit(Sender.of("acme", tenant_id=self.tenant_id, key=self.api_key))
         for slug in self._slugs:
             self.enroll(slug)
+        self.senders = list(self.tenants)
         _, hook, secret = made["hook_url"].partition("/hooks/")
         self.hook_url = f"http://127.0.0.1:{self.hearing.port}{hook}{secret}"
         self.hear()
@@ -238,7 +247,7 @@ class ChaosFleet(LiveFleet):
         wait_until(lambda: self.ses.counters().get("subscriptions.confirmed", 0) > before)
 
     def enroll(self, slug: str, **limits: object) -> Sender:
-        """One more tenant that sends through the account."""
+        """One more tenant that sends through the account, when a row asks it to."""
         words = ("--name", slug.title(), "--slug", slug, "--domain", f"{slug}.test")
         made = json.loads(self.manage("bootstrap", *words).stdout)
         sender = Sender.of(slug, tenant_id=made["tenant_id"], key=made["api_key"])
@@ -251,7 +260,7 @@ class ChaosFleet(LiveFleet):
             self.expect(
                 200, "PATCH", f"/api/streams/{stream['id']}", {"transport": TRANSPORT}, key=sender.key
             )
-        self.senders = [*self.senders, sender]
+        self.tenants.append(sender)
 
     def expect(self, status: int, method: str, path: str, body: Any = None, *, key: str | None = None) -> Any:
         """A call that must be answered so; the operator's without a key."""
@@ -273,8 +282,16 @@ class ChaosFleet(LiveFleet):
         if self._supervisor is None:
             self.supervise()
         self.wait_for_web()
-        workers = [name for name in self.names if name.startswith("worker")]
-        wait_until(lambda: all(self.children(name) for name in workers))
+        self.wait_for_workers()
+
+    @property
+    def workers(self) -> list[str]:
+        """Their names."""
+        return [name for name in self.names if name.startswith("worker")]
+
+    def wait_for_workers(self) -> None:
+        """Until each has its pool."""
+        wait_until(lambda: all(self.children(name) for name in self.workers))
 
     # ---- Rows ------------------------------------------------------------------------------------------------------
 

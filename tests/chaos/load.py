@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -80,23 +81,23 @@ class Load:
 
         `batch` mails share a request. `fields` are added to each mail; the priority is high, where none is given.
         """
-        sizes = [min(batch, count - start) for start in range(0, count, batch)]
-        work = iter([(size, next(self._numbers)) for size in sizes])
+        starts = range(0, count, batch)  # of an endless load there are millions
+        work = ((min(batch, count - start), next(self._numbers)) for start in starts)
         pace = _Pace(rate)
         lock = threading.Lock()
 
         def run() -> None:
-            client = _Client(self._url)
-            while not self._stop.is_set():
-                with lock:
-                    if (turn := next(work, None)) is None:
-                        return
-                pace.wait()
-                size, number = turn
-                who = (senders or self.senders)[number % len(senders or self.senders)]
-                self._post(client, who, number, size, fields)
+            with closing(_Client(self._url)) as client:
+                while not self._stop.is_set():
+                    with lock:
+                        if (turn := next(work, None)) is None:
+                            return
+                    pace.wait()
+                    size, number = turn
+                    who = (senders or self.senders)[number % len(senders or self.senders)]
+                    self._post(client, who, number, size, fields)
 
-        crowd = [threading.Thread(target=run, name="load") for _ in range(min(threads, len(sizes)))]
+        crowd = [threading.Thread(target=run, name="load") for _ in range(min(threads, len(starts)))]
         for thread in crowd:
             thread.start()
         for thread in crowd:
@@ -106,9 +107,10 @@ class Load:
         """One mail in one request without a second try: status and answer."""
         number = next(self._numbers)
         began = time.monotonic()
-        status, _, answer = _Client(self._url).post(
-            "/api/emails", self.mail(who, f"{number}-0", **fields), who.key, f"{self._name}-{number}"
-        )
+        with closing(_Client(self._url)) as client:
+            status, _, answer = client.post(
+                "/api/emails", self.mail(who, f"{number}-0", **fields), who.key, f"{self._name}-{number}"
+            )
         if status == 200:
             took = time.monotonic() - began
             self.accepted.promise(Promise(time.time(), took, who.tenant_id, [answer["id"]]))
@@ -194,8 +196,12 @@ class _Client:
             response = self._connection.getresponse()
             answer = json.loads(response.read())
         except (OSError, http.client.HTTPException, ValueError):
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self.close()
             return 0, {}, None
         return response.status, {name.lower(): value for name, value in response.getheaders()}, answer
+
+    def close(self) -> None:
+        """Until the next request."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

@@ -20,10 +20,15 @@ class Mutation:
     apply: Callable[[], None]
 
 
+def _replace(module: Any, name: str, other: Any) -> None:
+    assert hasattr(module, name), f"{module.__name__} has no {name} any more: the mutation breaks nothing"
+    setattr(module, name, other)
+
+
 def _journal() -> None:
     from emails.messages.queue import claiming
 
-    claiming.journal = lambda picked, *, now: None
+    _replace(claiming, "journal", lambda picked, *, now: None)
 
 
 def _fence() -> None:
@@ -42,7 +47,7 @@ def _fence() -> None:
             [replace(move, fence=fences.get(move.delivery_id, move.fence)) for move in moves]
         )
 
-    settling._move_deliveries = of_the_newest
+    _replace(settling, "_move_deliveries", of_the_newest)
 
 
 def _deadline() -> None:
@@ -53,7 +58,7 @@ def _deadline() -> None:
         failpoints.reach("send.before_call")
         return transport.send(call, deadline=deadline + 3_600)
 
-    sending._send = send
+    _replace(sending, "_send", send)
 
 
 def _watermark() -> None:
@@ -62,14 +67,17 @@ def _watermark() -> None:
     from emails.delivery import doubt
 
     by_events = doubt._by_events
-    doubt._by_events = lambda one, _mark, *, now: by_events(one, now + timedelta(days=1), now=now)
+    _replace(doubt, "_by_events", lambda one, _mark, *, now: by_events(one, now + timedelta(days=1), now=now))
 
 
 def _resend() -> None:
     """What is in doubt was surely not sent."""
     from emails.delivery import doubt
 
-    doubt._by_events = lambda one, _mark, *, now: doubt._repeat_or_give_up(one, doubt._BY_SILENCE, now=now)
+    def repeat(one: Any, _mark: Any, *, now: Any) -> Any:
+        return doubt._repeat_or_give_up(one, doubt._BY_SILENCE, now=now)
+
+    _replace(doubt, "_by_events", repeat)
 
 
 def _sweeper() -> None:
@@ -87,8 +95,8 @@ def _promotion() -> None:
 def _idempotency() -> None:
     from mailgrid.core import idempotency
 
-    idempotency.claim = lambda _name, *, now, expires_at: True
-    idempotency.stored_answer = lambda _name, *, now: None
+    _replace(idempotency, "claim", lambda _name, *, now, expires_at: True)
+    _replace(idempotency, "stored_answer", lambda _name, *, now: None)
 
 
 def _bells() -> None:
@@ -103,7 +111,7 @@ def _bells() -> None:
         finally:
             line.close()
 
-    bells._ringer = lambda _path: ring
+    _replace(bells, "_ringer", lambda _path: ring)
 
 
 def _watch() -> None:
@@ -116,18 +124,18 @@ def _proof() -> None:
     """Events settle no doubt."""
     from emails.feedback import services
 
-    services._prove_sent = lambda _targets, *, now: None
+    _replace(services, "_prove_sent", lambda _targets, *, now: None)
 
 
 def _poison() -> None:
     from emails.delivery import doubt
 
-    doubt.LONE_CRASHES = 1_000
+    _replace(doubt, "LONE_CRASHES", 1_000)
 
 
 MUTATIONS: Final[dict[str, Mutation]] = {
     "journal": Mutation(sentence="A claim leaves no trace before the call.", row="R01", apply=_journal),
-    "fence": Mutation(sentence="A late answer settles somebody else's claim.", row="R16", apply=_fence),
+    "fence": Mutation(sentence="A late answer settles somebody else's claim.", row="R16b", apply=_fence),
     "deadline": Mutation(sentence="A call begins however late it is.", row="R16", apply=_deadline),
     "watermark": Mutation(sentence="Silence counts while our ingress is down.", row="S02", apply=_watermark),
     "resend": Mutation(sentence="A lost answer is taken for a refusal.", row="S01", apply=_resend),

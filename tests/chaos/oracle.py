@@ -124,22 +124,24 @@ def metrics(fleet: ChaosFleet) -> dict[str, float]:
 def judge(
     fleet: ChaosFleet,
     *,
+    journal: Sequence[Accept],
     promised: Mapping[str, str],
     before: Mapping[str, float] | None,
     exact: bool,
-    journal: Sequence[Accept] | None = None,
 ) -> Verdict:
-    """Compare; `promised` maps message ids to their tenants, `before` are the counters at the row's begin.
+    """Compare.
+
+    `journal` is what providers took, `promised` maps message ids to their tenants, `before` are the counters at the
+    row's begin.
 
     `exact`: no process was ended, so that counters must equal the truth; else, or where events were lost for ever,
     they may lag behind it.
     """
-    accepts = fleet.ses.journal() if journal is None else list(journal)
     deliveries = fleet.rows(
         "SELECT id::text, message_id::text, tenant_id::text, state, hold_reason FROM emails_delivery"
     )
     by_delivery: dict[str, list[Accept]] = defaultdict(list)
-    for accept in accepts:
+    for accept in journal:
         if accept.fence != CANARY:
             by_delivery[str(accept.delivery)].append(accept)
     stored = {message for _, message, _, _, _ in deliveries}
@@ -150,7 +152,7 @@ def judge(
     states = Counter(state for *_, state, _ in deliveries)
     return Verdict(
         sends=len(ours) + len(promised.keys() - stored),
-        accepts=len(accepts),
+        accepts=len(journal),
         lost=len(promised.keys() - stored) + len(never_taken) - len(held),
         dups=dups,
         bound=_bound(fleet, by_delivery),
@@ -217,7 +219,7 @@ def _crossings(
     by_delivery: Mapping[str, Sequence[Accept]],
 ) -> int:
     """Rows, events, answers and mails in which two tenants meet."""
-    senders: dict[str, Sender] = {sender.tenant_id: sender for sender in fleet.senders}
+    senders: dict[str, Sender] = {sender.tenant_id: sender for sender in fleet.tenants}
     count = int(fleet.rows(_CROSSINGS)[0][0])
     for id_, message, tenant, _, _ in deliveries:
         count += promised.get(message, tenant) != tenant
@@ -266,8 +268,14 @@ _COUNTED: Final = (
     (
         "mailgrid_in_doubt_total",
         'outcome="resent"',
-        """SELECT count(*), count(*) FROM emails_attempt
-            WHERE settled_by IN ('silence', 'grace') AND outcome = 'deferred'""",
+        """SELECT count(*), count(*) FROM emails_attempt a JOIN emails_delivery d ON d.id = a.delivery_id
+            WHERE a.settled_by = 'silence' AND a.outcome = 'deferred'
+               OR a.settled_by = 'grace' AND d.fence > a.fence""",
+    ),
+    (  # an event may also be quicker than the answer, and then there was no doubt
+        "mailgrid_in_doubt_total",
+        'outcome="confirmed"',
+        "SELECT 0, count(*) FROM emails_attempt WHERE settled_by IN ('event', 'question')",
     ),
 )
 

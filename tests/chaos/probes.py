@@ -2,10 +2,11 @@
 
 import base64
 import json
+import time
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from redis import Redis
 
@@ -14,8 +15,17 @@ from tests.bench.figures import percentile, resident_megabytes
 from tests.chaos.case import Case
 from tests.chaos.fleet import TRANSPORT, Sender
 from tests.chaos.oracle import CANARY
+from tests.fakes.ses import Rule
 
-SLOW = 1.0  # seconds: ten times the target of a send request
+FAULTS: Final = [  # 7.5 % of all calls
+    Rule(mode="throttle", probability=0.03),
+    *(
+        Rule(mode=mode, probability=0.01)
+        for mode in ("error_before", "error_after", "hang_after", "close_after")
+    ),
+    Rule(mode="close_before", probability=0.005),
+]
+SLOW: Final = 1.0  # seconds: ten times the target of a send request
 
 
 def time_in(seconds: float) -> str:
@@ -72,6 +82,17 @@ def try_singles(case: Case, count: int, who: Sender) -> int:
         assert status in (200, 429), (status, answer)
         accepted += status == 200
     return accepted
+
+
+def states_within(case: Case, *, seconds: float, question: str) -> set[str]:
+    """Every state in which the deliveries of a condition are seen from now on."""
+    until, seen = time.monotonic() + seconds, set()
+    while time.monotonic() < until:
+        seen |= {
+            str(state) for (state,) in case.fleet.rows(f"SELECT state FROM emails_delivery WHERE {question}")
+        }
+        time.sleep(0.02)
+    return seen
 
 
 def taken_once(case: Case) -> None:

@@ -81,7 +81,7 @@ def run_one(rig: Rig, row: Row) -> Result:
     except AssertionError as error:
         trouble = str(error) or _where(error)
     except OverBudget as error:
-        trouble = f"stopped after {row.budget:.0f} s, answers so far {dict(case.answers())}, {_where(error)}"
+        trouble = f"stopped after {row.budget:.0f} s, {_where(error)}"
     except Exception as error:  # one row's defect is told, the others run
         trouble = _where(error)
     seconds = time.monotonic() - began
@@ -89,7 +89,7 @@ def run_one(rig: Rig, row: Row) -> Result:
         trouble = f"took {seconds:.0f} s"
     case.close()
     if trouble:
-        trouble += _kept_logs(rig, row)
+        trouble += f" [{case.so_far()}]{_kept_logs(rig, row)}"
         rig.end_fleet()
     verdict = case.verdict
     return Result(

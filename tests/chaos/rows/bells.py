@@ -15,7 +15,7 @@ def r17(case: Case) -> None:
     case.freeze("worker-send")
     case.broker.ring("send.high", DELIVER, 1_200, priority=1)
     with case.submitting(1_000, batch=5):
-        for _ in range(6):
+        for _ in range(4):
             case.sleep(2)
             case.fleet.strike("web")
             case.kills += 1
@@ -66,7 +66,6 @@ def r24(case: Case) -> None:
 @row("R27", budget=110)
 def r27(case: Case) -> None:
     """Every worker is replaced, three times over, while mail goes out: nothing is lost, doubted or sent twice."""
-    workers = [name for name in case.fleet.names if name.startswith("worker")]
     with (
         case.fleet.another("worker-immediate"),  # as a deployment does that is not to be felt
         case.submitting(1_500, rate=2),
@@ -74,7 +73,8 @@ def r27(case: Case) -> None:
     ):
         for _ in range(3):
             case.sleep(5)
-            case.fleet.replace(workers)
+            case.fleet.replace(case.fleet.workers)
+            case.fleet.wait_for_workers()
     assert case.judge().dups == 0
     assert case.counter("mailgrid_in_doubt_total") == 0
     assert case.fleet.rows("SELECT max(fence) FROM emails_delivery") == [(1,)]

@@ -1,26 +1,20 @@
-"""R: processes end, at random and at the worst moments there are."""
+"""R: processes end, at random and at the worst moments there are.
 
-from tests.chaos import killer
+On two cores the dying of processes costs more than the sending: the numbers of mails are the catalogue's in short, its
+own are in `figures`.
+"""
+
+from tests.chaos import killer, probes
 from tests.chaos.case import Case
 from tests.chaos.registry import row
-from tests.fakes.ses import Rule
-
-_FAULTS = [  # 7.5 % of all calls
-    Rule(mode="throttle", probability=0.03),
-    *(
-        Rule(mode=mode, probability=0.01)
-        for mode in ("error_before", "error_after", "hang_after", "close_after")
-    ),
-    Rule(mode="close_before", probability=0.005),
-]
 
 
 @row("R01", budget=90, quick=True)
 def r01(case: Case) -> None:
-    """Mail is queued; a random pool process is killed every 300 ms until it is sent: nothing lost, nothing twice."""
+    """Mail is queued; a random pool process is killed every 300 ms while it is sent: nothing lost, nothing twice."""
     with case.killing(killer.pool_process, every=0.3):
-        case.submit(5_000)
-        case.sent(case.size(5_000))
+        case.submit(1_500)
+        case.sent(case.size(1_400), patience=30)
     assert case.judge().dups == 0
 
 
@@ -28,18 +22,18 @@ def r01(case: Case) -> None:
 def r02(case: Case) -> None:
     """The same, and a whole worker is killed every two seconds."""
     with case.killing(killer.group, every=2.0):
-        case.submit(5_000)
-        case.sent(case.size(5_000))
+        case.submit(1_500)
+        case.sent(case.size(1_400), patience=30)
     assert case.judge().dups == 0
 
 
 @row("R03", budget=120)
 def r03(case: Case) -> None:
     """The same as R01, while 7.5 % of SES's answers are refusals, errors, hangs and lost connections."""
-    case.ses.misbehave(*_FAULTS, seed=case.seed)
+    case.ses.misbehave(*probes.FAULTS, seed=case.seed)
     with case.killing(killer.pool_process, every=0.3):
-        case.submit(2_000)
-        case.sent(case.size(1_900))
+        case.submit(1_500)
+        case.sent(case.size(1_400), patience=30)
     case.ses.misbehave()
     verdict = case.judge()
     assert verdict.dups == case.counter("mailgrid_duplicate_sends_total")
@@ -79,14 +73,29 @@ def r16(case: Case) -> None:
     """A worker freezes before its call, and another one before it settles; both are swept; then they go on."""
     points = ("send.before_call", "settle.before_commit")
     with case.fleet.another("worker-send"), case.armed("worker-send", *points, action="stop", times=1):
-        case.submit(200)
-        case.wait(case.all_struck)
-        case.sleep(6)  # two leases
+        with case.steadily(rate=10, threads=2):
+            case.wait(case.all_struck)
+            case.sleep(6)  # two leases
         left = case.settle(seconds=40)
         assert not left, f"while they are frozen: {left}"
         assert case.fleet.go_on("worker-send") == 2
         case.sleep(3)
     assert case.judge().dups <= 1
+
+
+@row("R16b", budget=60)
+def r16b(case: Case) -> None:
+    """A worker freezes with a refusal in its hand, its mail is claimed again, and it goes on in the middle of that."""
+    case.ses.misbehave("throttle", count=1)
+    with case.armed("worker-send", "settle.before_commit", action="stop", times=1):
+        case.load.submit(1, batch=1)
+        case.wait(case.all_struck)
+        case.ses.misbehave("ok", latency_ms=2_000)
+        case.hope_for("SELECT 1 FROM emails_delivery WHERE state = 'sending' AND fence = 2")
+        assert case.fleet.go_on("worker-send") == 1
+        states = probes.states_within(case, seconds=4, question="fence = 2")
+        assert states == {"sending", "sent"}
+    assert case.judge().dups == 0
 
 
 @row("R23", budget=110)

@@ -27,7 +27,7 @@ def f02(case: Case) -> None:
     _, quiet = case.fleet.senders
     case.ses.events(loss=1)
     flood = case.size(3_000)
-    loud = case.fleet.enroll(f"flood{case.seed}", daily_quota=flood)
+    loud = case.fleet.enroll(f"flood{case.once}", daily_quota=flood)
     with case.steadily(rate=2, threads=2, senders=[quiet], priority="immediate"):
         case.load.submit(flood, batch=500, senders=[loud], priority="immediate")
         assert probes.try_singles(case, 5, loud) == 0

@@ -19,12 +19,12 @@ def n01(case: Case) -> None:
         with case.steadily(rate=20, threads=4):
             for link in (*links.values(), ses):
                 link.weather("pass", latency_ms=50)
-                case.sleep(3)
+                case.sleep(2)
                 for mode in ("reset", "blackhole", "half_open"):
                     link.weather(mode)
                     case.sleep(1.5)
                     link.clear()
-                    case.sleep(1.5)
+                    case.sleep(1)
             ses.weather("cut", after_bytes=100)
             case.sleep(3)
             ses.clear()

@@ -1,5 +1,7 @@
 """S: what SES does."""
 
+import json
+
 from tests.chaos import probes
 from tests.chaos.case import Case
 from tests.chaos.fleet import ACCESS_KEY, SECRET
@@ -11,8 +13,10 @@ _OF_ATTEMPTS = "SELECT count(*) FROM emails_attempt WHERE settled_by = %s"
 
 @row("S01", budget=60, quick=True)
 def s01(case: Case) -> None:
-    """SES takes each mail and hangs: each is sent once, its SEND event says so."""
-    case.ses.misbehave("hang_after")
+    """SES takes each mail and hangs, or hangs up: each is sent once, its SEND event says so, two seconds later."""
+    case.ses.events(delay_ms=2_000)
+    rules = [Rule(mode=mode, probability=0.5) for mode in ("hang_after", "close_after")]
+    case.ses.misbehave(*rules, seed=case.seed)
     case.submit(100)
     verdict = case.judge()
     assert (verdict.dups, verdict.accepts, verdict.doubts) == (0, verdict.sends, {"event": verdict.sends})
@@ -114,6 +118,7 @@ def s09(case: Case) -> None:
     assert case.counter("mailgrid_in_doubt_total") == 0
     case.ses.change_account(credentials={ACCESS_KEY: SECRET})
     case.change_account(access_key_id=ACCESS_KEY, secret_access_key=SECRET)
+    case.sleep(6)  # workers ask for an account every five seconds
 
 
 @row("S10", budget=40, quick=True)
@@ -153,14 +158,14 @@ def s12(case: Case) -> None:
 @row("S14", budget=40, quick=True)
 def s14(case: Case) -> None:
     """The SEND event comes before we have read the answer: no orphan, sent once."""
-    case.ses.misbehave("ok", latency_ms=800)
+    case.ses.misbehave("ok", latency_ms=300)
     case.ses.events(delay_ms=0)
     case.submit(200)
     verdict = case.judge()
     assert verdict.dups == 0
-    assert case.fleet.rows("SELECT outcome, count(*) FROM emails_attempt GROUP BY 1") == [
-        ("sent", verdict.sends)
-    ]
+    outcomes = dict(case.fleet.rows("SELECT outcome, count(*) FROM emails_attempt GROUP BY 1"))
+    assert outcomes.keys() <= {"sent", "deferred"}  # on a slow machine a lease may be over before a call
+    assert outcomes["sent"] == verdict.sends
     assert case.counter("mailgrid_orphan_facts_total") == 0
 
 
@@ -181,7 +186,7 @@ def s15(case: Case) -> None:
 
 @row("S16", budget=40, quick=True)
 def s16(case: Case) -> None:
-    """An event of an unknown type, with fields nobody knows, without our tags: stored, and nobody's harm."""
+    """An event of an unknown type, with fields nobody knows, without our tags, for 200: stored, and nobody's harm."""
     case.submit(20)
     case.settle()
     for text in (
@@ -189,6 +194,7 @@ def s16(case: Case) -> None:
         "not JSON",
         "[]",
         '{"eventType": "Send"}',
+        _delivered_to(200),
     ):
         case.ses.publish_text(text)
     case.submit(20)
@@ -196,7 +202,18 @@ def s16(case: Case) -> None:
     states = dict(case.fleet.rows("SELECT state, count(*) FROM emails_notification GROUP BY 1"))
     case.tell(**states)
     assert states.keys() <= {"applied", "ignored", "unreadable"}
+    assert case.counter("mailgrid_orphan_facts_total") == 200
     assert case.ses.counters().get("events.retried", 0) == 0
+
+
+def _delivered_to(count: int) -> str:
+    """An event about so many recipients of a mail that is not ours."""
+    whom = [f"stranger{number}@example.org" for number in range(count)]
+    at = "2026-11-22T09:30:00.000Z"
+    mail = {"timestamp": at, "messageId": "nobodys", "destination": whom, "brandNew": {"field": 1}}
+    return json.dumps(
+        {"eventType": "Delivery", "mail": mail, "delivery": {"timestamp": at, "recipients": whom}}
+    )
 
 
 @row("S05", budget=90)
