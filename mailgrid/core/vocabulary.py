@@ -54,6 +54,7 @@ class EventType(StrEnum):
 class HoldReason(StrEnum):
     """Why a delivery is held."""
 
+    ATTACHMENTS = "attachments"  # some are still to be fetched
     MANUAL = "manual"  # by the tenant
     STREAM_PAUSED = "stream_paused"
     TENANT_PAUSED = "tenant_paused"
@@ -68,6 +69,8 @@ class FailReason(StrEnum):
 
     REJECTED = "rejected"  # the provider refused this mail
     IDENTITY = "identity"  # the sender is not verified at the provider
+    ATTACHMENT_UNAVAILABLE = "attachment_unavailable"  # it could not be fetched
+    TOO_LARGE = "too_large"  # with what was fetched, more than 40 MB
     CONTENT_MISSING = "content_missing"  # a stored body or attachment is gone
     OVER_LIMIT = "over_limit"  # past the transport's limit, with `over_limit: reject`
     RETRIES_EXHAUSTED = "retries_exhausted"  # attempts used up
@@ -90,3 +93,13 @@ class Source(StrEnum):
     BATCH = "batch"
     RETRY = "retry"
     CONSOLE = "console"
+    VERIFICATION = "verification"
+
+
+class HitClass(StrEnum):
+    """Who opened or clicked, as far as it can be told."""
+
+    HUMAN = "human"
+    PROXY = "proxy"  # fetches images on behalf of somebody
+    SCANNER = "scanner"  # a machine
+    UNKNOWN = "unknown"

@@ -1,0 +1,1 @@
+"""One-time codes and magic links: made, sent and checked by Mailgrid."""

@@ -1,0 +1,69 @@
+"""`/v/<token>`: the page behind a magic link. GET changes nothing, as scanners follow links; POST approves, once."""
+
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.csrf import csrf_exempt
+
+from emails.verifications.models import Verification
+from emails.verifications.selectors import find_link, state_of
+from emails.verifications.services import approve_link
+from mailgrid.core.clock import now
+from mailgrid.core.crypto import keyed_hash
+from mailgrid.core.ratelimit import limiter
+from mailgrid.http.public import public_page
+
+PER_MINUTE = 20  # looks at one link; a person needs two
+
+
+@method_decorator(csrf_exempt, name="dispatch")  # the token is the proof, and there is no session to ride on
+class MagicLink(View):
+    """Bad, used and expired tokens get one same page."""
+
+    http_method_names = ["get", "head", "post"]
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        """A page with a button."""
+        row = find_link(token) if _may_look(token) else None
+        if row is None or state_of(row, now=now()) != Verification.Status.PENDING:
+            return _does_not_work(request)
+        targets = [_origin(row.redirect_url)] if row.redirect_url else []
+        return public_page(request, "link.html", {"tenant": row.tenant.name}, form_targets=targets)
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        """Approve, and lead to where the tenant wanted people to come back to."""
+        row = approve_link(token, now=now()) if _may_look(token) else None
+        if row is None:
+            return _does_not_work(request)
+        if not row.redirect_url:
+            return public_page(request, "link_approved.html", {"tenant": row.tenant.name})
+        response = public_page(request, "link_approved.html", {"tenant": row.tenant.name}, status=303)
+        response["Location"] = _with_id(row.redirect_url, row.pk)
+        return response
+
+
+def _may_look(token: str) -> bool:
+    name = f"verification-link:{keyed_hash(token)}"
+    return bool(limiter().take(name, tokens=1, rate=PER_MINUTE / 60, burst=PER_MINUTE).granted)
+
+
+def _does_not_work(request: HttpRequest) -> HttpResponse:
+    return public_page(request, "link_used.html", {}, status=404)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _with_id(url: str, verification_id: UUID) -> str:
+    parts = urlsplit(url)
+    query = [*parse_qsl(parts.query, keep_blank_values=True), ("verification", str(verification_id))]
+    return urlunsplit(parts._replace(query=urlencode(query)))
+
+
+routes = [path("v/<str:token>", MagicLink.as_view(), name="magic-link")]
