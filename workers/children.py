@@ -4,6 +4,7 @@
 starts its one watch itself.
 """
 
+import gc
 from typing import Any, Final
 
 from celery.signals import task_prerun, worker_process_init, worker_process_shutdown
@@ -26,8 +27,18 @@ _watch: Watch | None = None
 def start(**_signal: Any) -> None:
     """The queues are those the worker was told to serve (`-Q`); the fork inherits them."""
     global _watch
+    spare_what_is_loaded()
     _watch = Watch(list(app.amqp.queues.consume_from))
     _watch.start()
+
+
+def spare_what_is_loaded() -> None:
+    """Take the code that is loaded by now out of the garbage collector's rounds: it stays for the life of the process.
+
+    Going through it again and again was a fifth of what a mail costs in a bulk request.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @task_prerun.connect

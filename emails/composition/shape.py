@@ -33,10 +33,7 @@ class Shape(StrEnum):
 
 
 def shape_of(envelope: Envelope) -> Shape:
-    """Simple or Bulk, when SES can write this mail exactly as we would; else Raw.
-
-    An envelope shows its own recipients in To and Cc and nobody else, so they need no look here.
-    """
+    """Simple or Bulk, when SES can write this mail exactly as we would; else Raw."""
     if not _is_simple(envelope):
         return Shape.RAW
     return Shape.SIMPLE if bulk_data(envelope) is None else Shape.BULK
@@ -76,7 +73,8 @@ def bulk_data(envelope: Envelope) -> bytes | None:
 def _is_simple(envelope: Envelope) -> bool:
     headers = sendable(envelope.headers)
     return (
-        len(headers) <= _MAX_HEADERS
+        (envelope.shown_to, envelope.shown_cc) == (None, None)  # SES shows whom it sends to
+        and len(headers) <= _MAX_HEADERS
         and all(_is_simple_header(name, value) for name, value in headers)
         and all(map(_is_simple_file, envelope.attachments))
     )

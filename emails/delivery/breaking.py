@@ -70,7 +70,8 @@ def give_back_probes(probing: Mapping[UUID, Breaker], *, claimed: Collection[UUI
 
 def closed_scopes(rows: Iterable[Picked], *, now: datetime) -> dict[UUID, Stop]:
     """Hold the rows whose configuration set is closed, but for one where a probe is due."""
-    opened = breakers.open_breakers()
+    if not (opened := breakers.open_breakers()):
+        return {}
     stops: dict[UUID, Stop] = {}
     for row in rows:
         breaker = opened.get((row.transport_id, row.configuration_set)) if row.configuration_set else None
@@ -82,16 +83,18 @@ def closed_scopes(rows: Iterable[Picked], *, now: datetime) -> dict[UUID, Stop]:
 def note(answers: Sequence[tuple[Picked, object]], *, now: datetime) -> None:
     """What these answers say about their accounts."""
     troubles: list[Trouble] = []
-    well: set[tuple[UUID, str]] = set()
+    sets: set[tuple[UUID, str]] = set()  # configuration sets by whose mail their accounts answered
     for row, answer in answers:
         if isinstance(answer, TransportError) and answer.ours:
             continue
         if isinstance(answer, Receipt) or (isinstance(answer, TransportError) and answer.kind in _ANSWERED):
-            _unreached.pop(row.transport_id, None)
-            well |= {(row.transport_id, ""), (row.transport_id, row.configuration_set)}
+            if _unreached:
+                _unreached.pop(row.transport_id, None)
+            sets.add((row.transport_id, row.configuration_set))
         elif isinstance(answer, TransportError):
             troubles += _troubles(row, answer)
     breakers.trip(troubles, now=now)
+    well = sets | {(account, "") for account, _ in sets}
     _close(well - {(one.transport_id, one.scope) for one in troubles})
 
 

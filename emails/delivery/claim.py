@@ -2,10 +2,8 @@
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
-from operator import attrgetter
 from typing import Final
 from uuid import UUID
 
@@ -17,7 +15,7 @@ from emails.delivery.guards import Facts, Stop, as_move, first_stop, past_limit,
 from emails.delivery.left_out import LeftOut, leave_out
 from emails.events import transitions
 from emails.messages.lifecycle import Input
-from emails.messages.queue import claiming, settling
+from emails.messages.queue import claiming
 from emails.messages.queue.claiming import PendingRecipient, Picked
 from emails.suppressions.selectors import which_are_suppressed
 from mailgrid.core import failpoints
@@ -27,6 +25,8 @@ from mailgrid.core.database import database_now
 BATCH: Final = 50
 
 Summary = Counter[str]
+
+_NOBODY: Final[Mapping[UUID, str]] = {}
 
 _suspect_last: set[Priority] = set()  # where this process's last claim took a suspect
 _last_tenant: dict[Priority, UUID] = {}  # where the ring of tenants goes on in this process
@@ -38,10 +38,10 @@ def claim_batch(priority: Priority, *, now: datetime | None = None) -> tuple[Sum
     Counted from the database's time, which is asked only where something is queued.
     """
     queued = claiming.lanes(priority)
-    if not queued:
+    if queued is None:
         return Counter(), []
-    now = now or database_now()
-    passable = breaking.passable(queued, now=now)
+    now = now or queued.asked_at or database_now()
+    passable = breaking.passable(queued.transports, now=now)
     lanes = passable.lanes
     random.shuffle(lanes)  # where there are more of them than tokens, everybody's turn comes
     with pacing.allowance() as allowance:
@@ -51,10 +51,9 @@ def claim_batch(priority: Priority, *, now: datetime | None = None) -> tuple[Sum
             return Counter(), []
         granted = {lane: 1 if lane in passable.probing else count for lane, count in granted.items()}
         with transaction.atomic():
-            picked = _pick_in_turn(priority, granted)
+            picked = _pick_in_turn(priority, granted, suspects=queued.with_suspects & granted.keys())
             summary, claimed = _guard(picked, allowance, now=now)
             claiming.journal([one.row for one in claimed], now=now)
-            settling.project_messages({one.row.message_id: "" for one in claimed})
             failpoints.reach("claim.before_commit")
         failpoints.reach("claim.after_commit")
         breaking.give_back_probes(
@@ -64,13 +63,15 @@ def claim_batch(priority: Priority, *, now: datetime | None = None) -> tuple[Sum
     return summary, claimed
 
 
-def _pick_in_turn(priority: Priority, granted: Mapping[UUID, int]) -> list[Picked]:
+def _pick_in_turn(
+    priority: Priority, granted: Mapping[UUID, int], *, suspects: Collection[UUID]
+) -> list[Picked]:
     """A suspect, then a batch, then a suspect: after a machine's death there are many, and other mail is due, too."""
     if priority in _suspect_last:
         _suspect_last.discard(priority)
         if picked := _pick(priority, granted):
             return picked
-    if picked := claiming.pick_suspect(priority, granted):
+    if suspects and (picked := claiming.pick_suspect(priority, suspects)):
         _suspect_last.add(priority)
         return picked
     return _pick(priority, granted)
@@ -102,28 +103,36 @@ def _guard(
     recipients = _recipients_of(picked)
     suppressed = _suppressed(picked, recipients, now=now)
     stops = _stops(picked, recipients, suppressed, now=now)
-    stops |= breaking.closed_scopes([row for row in picked if row.delivery_id not in stops], now=now)
-    stops |= _past_limits([row for row in picked if row.delivery_id not in stops], allowance, now=now)
-    stops |= _past_pace([row for row in picked if row.delivery_id not in stops], now=now)
-    going = [row for row in picked if row.delivery_id not in stops]
-    gone = [row for row in picked if row.delivery_id in stops]
+    stops |= breaking.closed_scopes(_without(stops, picked), now=now)
+    stops |= _past_limits(_without(stops, picked), allowance, now=now)
+    stops |= _past_pace(_without(stops, picked), now=now)
+    going = _without(stops, picked)
+    gone = [row for row in picked if row.delivery_id in stops] if stops else []
     nobody = [row for row in gone if stops[row.delivery_id].input == Input.SUPPRESSED]
     left_out = [
         LeftOut(row=row, recipient_id=recipient, reason=why)
         for row in (*going, *nobody)
-        for recipient, why in suppressed[row.delivery_id].items()
+        for recipient, why in suppressed.get(row.delivery_id, _NOBODY).items()
     ]
     leave_out(left_out, now=now)  # first: each with a reason of its own
     moves = [as_move(row, stops[row.delivery_id]) for row in gone]
     transitions.move(moves, now=now)
     claimed = [
-        Claimed(
-            row=row,
-            recipients=[r for r in recipients[row.delivery_id] if r.id not in suppressed[row.delivery_id]],
-        )
+        Claimed(row=row, recipients=_but(recipients[row.delivery_id], suppressed.get(row.delivery_id)))
         for row in going
     ]
     return Counter(claimed=len(claimed)) + Counter(move.to.value for move in moves), claimed
+
+
+def _without(stops: Mapping[UUID, Stop], rows: Sequence[Picked]) -> Sequence[Picked]:
+    """Those that nothing stops. Nearly always all of them, and a look-up by a UUID costs as much as a guard."""
+    return [row for row in rows if row.delivery_id not in stops] if stops else rows
+
+
+def _but(
+    recipients: Sequence[PendingRecipient], suppressed: Mapping[UUID, str] | None
+) -> Sequence[PendingRecipient]:
+    return [one for one in recipients if one.id not in suppressed] if suppressed else recipients
 
 
 def _stops(
@@ -137,7 +146,8 @@ def _stops(
     stops: dict[UUID, Stop] = {}
     for row in picked:
         id_ = row.delivery_id
-        if stop := first_stop(row, Facts(now=now, recipients=recipients[id_], suppressed=suppressed[id_])):
+        facts = Facts(now=now, recipients=recipients[id_], suppressed=suppressed.get(id_, _NOBODY))
+        if stop := first_stop(row, facts):
             stops[id_] = stop
     return stops
 
@@ -165,8 +175,10 @@ def _past_pace(rows: Sequence[Picked], *, now: datetime) -> dict[UUID, Stop]:
 
 def _by(column: str, rows: Sequence[Picked]) -> list[tuple[UUID, list[Picked]]]:
     """The rows by a column, in their order."""
-    key = attrgetter(column)
-    return [(value, list(own)) for value, own in groupby(sorted(rows, key=key), key=key)]
+    found: dict[UUID, list[Picked]] = defaultdict(list)
+    for row in rows:
+        found[getattr(row, column)].append(row)
+    return list(found.items())
 
 
 def _recipients_of(picked: Sequence[Picked]) -> dict[UUID, list[PendingRecipient]]:
@@ -186,6 +198,8 @@ def _suppressed(
         for recipient in recipients[row.delivery_id]
     ]
     found = which_are_suppressed(asked, now=now)
+    if not found:
+        return {}
     return {
         row.delivery_id: {
             recipient.id: why.reason

@@ -1,4 +1,4 @@
-"""From claimed rows to envelopes: a batch is loaded in two queries, then nothing is looked up again."""
+"""From claimed rows to envelopes: a batch is loaded in one query, then nothing is looked up again."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from uuid import UUID
 
 from emails.composition.envelope import Attachment, Envelope
 from emails.composition.headers import sendable
+from emails.delivery.copies import own_copy
 from emails.messages import content as contents
-from emails.messages.content import Content, ContentGone
-from emails.messages.models import Message
+from emails.messages.content import Content, ContentGone, Written
 from emails.messages.queue.claiming import PendingRecipient, Picked
 from mailgrid.core import failpoints
 from mailgrid.core.addresses import Mailbox, parse_mailbox
@@ -31,35 +31,30 @@ _mailbox = lru_cache(maxsize=1_024)(parse_mailbox)  # the same few senders over 
 
 def compose_batch(batch: Sequence[Claimed]) -> list[Composed]:
     """An envelope for each claimed delivery, in order; where one cannot be made, the error in its place."""
-    message_ids = [claimed.row.message_id for claimed in batch]
-    loaded = contents.load(message_ids)
-    heads = {
-        pk: (sender, reply_to, priority)
-        for pk, sender, reply_to, priority in Message.across_tenants.filter(pk__in=message_ids).values_list(
-            "pk", "sender", "reply_to", "priority"
-        )
-    }
-    return [
-        _composed(claimed, loaded[claimed.row.message_id], *heads[claimed.row.message_id])
-        for claimed in batch
-    ]
+    written = contents.load_written([claimed.row.message_id for claimed in batch])
+    return [_composed(claimed, written[claimed.row.message_id]) for claimed in batch]
 
 
-def _composed(
-    claimed: Claimed, content: Content | Exception, sender: str, reply_to: list[str], priority: int
-) -> Composed:
+def _composed(claimed: Claimed, written: Written) -> Composed:
+    content = written.content
     if isinstance(content, Exception):
         return content
     failpoints.reach("compose", about=content.subject)
     try:
-        return _envelope(claimed, content, sender, reply_to, may_share=_may_share(claimed.row, priority))
+        return _envelope(claimed, content, written)
     except Exception as error:  # noqa: BLE001 - one delivery's defect must not take its neighbours along
         return error
 
 
-def _envelope(
-    claimed: Claimed, content: Content, sender: str, reply_to: list[str], *, may_share: bool
-) -> Envelope:
+def _envelope(claimed: Claimed, content: Content, written: Written) -> Envelope:
+    envelope = _same_for_all(claimed, content, written)
+    if not content.copy:
+        return envelope
+    (recipient,) = claimed.recipients
+    return own_copy(envelope, written, content, recipient)
+
+
+def _same_for_all(claimed: Claimed, content: Content, written: Written) -> Envelope:
     row = claimed.row
     return Envelope(
         delivery_id=row.delivery_id,
@@ -68,29 +63,29 @@ def _envelope(
         message_ref=row.message_id,
         test=row.test,
         stream=row.stream,
-        sender=_mailbox(sender),
+        sender=_mailbox(written.sender),
         to=_mailboxes(claimed, "to"),
         cc=_mailboxes(claimed, "cc"),
         bcc=_mailboxes(claimed, "bcc"),
-        reply_to=tuple(map(_mailbox, reply_to)),
+        reply_to=tuple(map(_mailbox, written.reply_to)),
         subject=content.subject,
         html=content.html,
         text=content.text,
         headers=sendable(content.headers),
         attachments=_attachments(content, row.tenant_id),
         configuration_set=row.configuration_set,
-        sensitive=row.sensitive,
-        may_share=may_share,
+        sensitive=content.sealed,
+        may_share=_may_share(row),
     )
 
 
-def _may_share(row: Picked, priority: int) -> bool:
+def _may_share(row: Picked) -> bool:
     """Whether one request may carry this delivery and others: its lost answer would put them all in doubt.
 
     Not where somebody waits for the mail, nor where a doubt is never repeated. And once only: whatever ended the
     first try, its request or the company in it, the next one stands on its own.
     """
-    return priority >= Priority.MEDIUM and not row.at_most_once and not row.test and row.fence == 0
+    return row.priority >= Priority.MEDIUM and not row.at_most_once and not row.test and row.fence == 0
 
 
 def _mailboxes(claimed: Claimed, kind: str) -> tuple[Mailbox, ...]:

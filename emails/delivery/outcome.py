@@ -58,7 +58,7 @@ def next_move(claimed: Picked, answer: Answer, *, now: datetime, random: Callabl
     return _move(
         claimed,
         Input.DEFERRED,
-        due_at=now + wait,
+        due_at=now + timedelta(seconds=scaled(wait.total_seconds())),
         uncounted=not counts,
         detail=answer.message,
         attempt=_result(AttemptOutcome.DEFERRED, answer),

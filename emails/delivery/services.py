@@ -24,13 +24,14 @@ from emails.messages.queue.claiming import LEASE_SECONDS
 from mailgrid.core import metrics
 from mailgrid.core.bells import Priority, ring
 from mailgrid.core.database import renew_connection
+from mailgrid.core.durations import scaled
 from mailgrid.core.locks import until_done
 from mailgrid.core.logging import get_logger
 
 log = get_logger(__name__)
 
 DRAIN_SECONDS: Final = 2.0  # then the other queues of the same worker get their turn
-DEADLINE_SECONDS: Final = LEASE_SECONDS - 15  # no call begins or goes on after this part of the lease
+DEADLINE_SECONDS: Final = LEASE_SECONDS - scaled(15)  # no call begins or goes on after this part of the lease
 
 
 def deliver(*, priority: Priority, transports: Transports, pool: Executor) -> Summary:

@@ -183,5 +183,5 @@ class NotificationAdmin(ConsoleAdmin):
 
     @admin.display(description="Payload")
     def shown_body(self, notification: Notification) -> str:
-        """As received."""
-        return pretty(notification.body)
+        """As received; nothing of sensitive mail."""
+        return "Encrypted." if notification.sealed else pretty(notification.body)

@@ -3,14 +3,15 @@
 from django.db import models
 from django.db.models import Q
 
-from emails.messages.models import Message, Recipient
+from emails.messages.models import HotTenantRow, Message, Recipient
 from emails.transports.models import Transport
 from mailgrid.core.ids import uuid7
-from mailgrid.core.scoping import TenantRow
 from mailgrid.core.work import DueWork
 
+SEALED = "sealed:"  # begins a body that is encrypted; no provider's payload begins so
 
-class Event(TenantRow):
+
+class Event(HotTenantRow):
     """One fact about a recipient; `dedupe_key` lets a fact in once.
 
     Its place in the log is (`transaction`, `seq`). On SQLite, with one writer, `seq` rises in commit order and
@@ -27,8 +28,10 @@ class Event(TenantRow):
     transaction = models.BigIntegerField(db_default=0, editable=False)
     event_id = models.UUIDField(unique=True, default=uuid7, editable=False)
     test = models.BooleanField(default=False)
-    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="events")
-    recipient = models.ForeignKey(Recipient, on_delete=models.CASCADE, related_name="events")
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="events", db_constraint=False)
+    recipient = models.ForeignKey(
+        Recipient, on_delete=models.CASCADE, related_name="events", db_constraint=False
+    )
     type = models.CharField(max_length=32)
     status = models.CharField(max_length=16)
     source = models.CharField(max_length=8)
@@ -37,7 +40,7 @@ class Event(TenantRow):
     created_at = models.DateTimeField()
     dedupe_key = models.CharField(max_length=200, unique=True, null=True)
 
-    class Meta(TenantRow.Meta):
+    class Meta(HotTenantRow.Meta):
         indexes = [
             models.Index(fields=["tenant", "test", "transaction", "seq"], name="emails_event_place"),
             models.Index(
@@ -64,6 +67,8 @@ class Notification(DueWork):
         UNREADABLE = "unreadable"
         EXHAUSTED = "exhausted"  # failed again and again: a dead letter, for an operator
 
+    AWAITED = (State.PENDING, State.PROCESSING, State.EXHAUSTED)  # its payload may yet be read
+
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     transport = models.ForeignKey(Transport, on_delete=models.CASCADE, related_name="+")
     external_id = models.CharField(max_length=100, unique=True, null=True)
@@ -85,3 +90,8 @@ class Notification(DueWork):
 
     def __str__(self) -> str:
         return f"{self.external_id or self.id} ({self.state})"
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the body is encrypted: it repeats what somebody's mail says."""
+        return self.body.startswith(SEALED)

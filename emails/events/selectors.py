@@ -13,7 +13,6 @@ from django.db.models.lookups import Exact, GreaterThan, LessThan
 from emails.events.models import Event
 from emails.events.payloads import Header, ToldEvent
 from emails.messages import content as contents
-from emails.messages.content import Content
 from emails.messages.models import Message
 from emails.messages.wire import message_id as message_id_of
 from mailgrid.core.errors import InvalidParameter, NotFound
@@ -82,7 +81,7 @@ def find(event_id: str) -> ToldEvent:
 
 def told(rows: Sequence[Event]) -> list[ToldEvent]:
     """Events with all they tell, in order. Rows from `with_facts` cost one query more, for the headers."""
-    headers = _headers({row.message_id for row in rows if not row.message.stream.sensitive})
+    headers = contents.headers_of({row.message_id for row in rows})
     return [_told(row, headers.get(row.message_id, ())) for row in rows]
 
 
@@ -179,14 +178,6 @@ class _NobodyBefore(Func):
 def _final(rows: QuerySet[Event]) -> QuerySet[Event]:
     """Those in front of which nothing can appear any more."""
     return rows.filter(_NobodyBefore(F("transaction"))) if connection.vendor == "postgresql" else rows
-
-
-def _headers(message_ids: set[UUID]) -> dict[UUID, tuple[Header, ...]]:
-    """The headers that can still be read. Those of sensitive streams are content, and never shown."""
-    if not message_ids:
-        return {}
-    loaded = contents.load(message_ids)
-    return {pk: content.headers for pk, content in loaded.items() if isinstance(content, Content)}
 
 
 def _told(row: Event, headers: Sequence[Header]) -> ToldEvent:

@@ -1,13 +1,14 @@
 """Record facts about recipients, and store what providers send. What follows from them is for others."""
 
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from emails.events.models import Event, Notification
-from mailgrid.core import bells
+from emails.events.models import SEALED, Event, Notification
+from mailgrid.core import bells, crypto
 from mailgrid.core.ids import uuid7
 from mailgrid.core.sql import Insert, insert_rows, read_uuid, run, values_table
 
@@ -36,11 +37,15 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewNotification:
-    """A provider's payload as it arrived at a transport's hook; `external_id` is its name there."""
+    """A provider's payload as it arrived at a transport's hook; `external_id` is its name there.
+
+    A `confidential` one repeats what somebody's mail says: it is encrypted until it is worked off, and erased then.
+    """
 
     transport_id: UUID
     external_id: str | None
     body: str
+    confidential: bool = False
 
 
 def record(facts: Sequence[NewEvent], *, now: datetime) -> set[UUID]:
@@ -67,8 +72,19 @@ def store_notifications(notifications: Sequence[NewNotification], *, now: dateti
     return len(stored)
 
 
+def payload_of(row: Notification) -> str | bytes:
+    """A stored payload as it came; raises `CannotDecrypt` when its key is gone."""
+    if not row.sealed:
+        return row.body
+    key_id, _, encoded = row.body.removeprefix(SEALED).partition(":")
+    return crypto.unseal(crypto.Sealed(key_id, b64decode(encoded)), context=row.pk.bytes)
+
+
 def settle_notifications(rows: Sequence[Notification]) -> None:
-    """Write what became of claimed notifications, in one statement; one that was claimed again since stays."""
+    """Write what became of claimed notifications, in one statement; one that was claimed again since stays.
+
+    What a sealed one says is erased once it is worked off.
+    """
     columns = {"id": "id", "fence": "fence", "state": "state", "result": "result", "due": "due_at"}
     values = [(row.pk, row.fence, str(row.state), row.result, row.due_at) for row in rows]
     table, parameters = values_table("v", Notification, columns, values)
@@ -77,6 +93,8 @@ def settle_notifications(rows: Sequence[Notification]) -> None:
         " lease_until = NULL FROM v WHERE emails_notification.id = v.id AND emails_notification.fence = v.fence",
         parameters,
     )
+    if over := [row.pk for row in rows if row.sealed and row.state not in Notification.AWAITED]:
+        Notification.objects.filter(pk__in=over).exclude(state__in=Notification.AWAITED).update(body="")
 
 
 _EVENT: Final = (
@@ -128,11 +146,12 @@ _NOTIFICATION: Final = (
 
 
 def _notification(new: NewNotification, now: datetime) -> tuple[Any, ...]:
+    id_ = uuid7()
     return (
-        uuid7(),
+        id_,
         new.transport_id,
         new.external_id,
-        new.body,
+        _sealed(new.body, context=id_.bytes) if new.confidential else new.body,
         "",
         now,
         Notification.State.PENDING.value,
@@ -141,3 +160,8 @@ def _notification(new: NewNotification, now: datetime) -> tuple[Any, ...]:
         0,
         0,
     )
+
+
+def _sealed(body: str, *, context: bytes) -> str:
+    sealed = crypto.seal(body.encode(), context=context)
+    return f"{SEALED}{sealed.key_id}:{b64encode(sealed.ciphertext).decode()}"

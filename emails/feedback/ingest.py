@@ -16,8 +16,8 @@ import orjson
 from django.db import transaction
 from django.db.models import QuerySet
 
-from emails.events.models import Notification
-from emails.events.services import settle_notifications
+from emails.events.models import SEALED, Notification
+from emails.events.services import payload_of, settle_notifications
 from emails.feedback import services
 from emails.feedback.facts import Fact
 from emails.feedback.ses import UnreadablePayload, facts
@@ -25,6 +25,7 @@ from emails.messages.queue.passes import in_states
 from emails.transports.models import Transport
 from mailgrid.core import failpoints, metrics, work
 from mailgrid.core.bells import EVENTS, ring
+from mailgrid.core.durations import scaled
 from mailgrid.core.locks import until_done
 from mailgrid.core.logging import get_logger
 
@@ -32,10 +33,10 @@ log = get_logger(__name__)
 
 DRAIN_SECONDS: Final = 2.0  # then the other queues of the same worker get their turn
 CHUNK: Final = 200
-LEASE_SECONDS: Final = 60
+LEASE_SECONDS: Final = scaled(60)
 ATTEMPTS: Final = 10  # then it is exhausted: after three hours of growing waits
-RETRY: Final = timedelta(seconds=30)
-RETRY_MAX: Final = timedelta(hours=1)
+RETRY: Final = timedelta(seconds=scaled(30))
+RETRY_MAX: Final = timedelta(seconds=scaled(3600))
 _DISMISSED: Final = "An operator took it off the list."
 
 State = Notification.State
@@ -98,6 +99,8 @@ def work_off_again(*, notification_id: UUID, now: datetime) -> bool:
 
 def dismiss(*, notification_id: UUID) -> bool:
     """Leave an exhausted notification without effect, for good; False when it is in another state."""
+    row = Notification.objects.filter(pk=notification_id, body__startswith=SEALED, state=State.EXHAUSTED)
+    row.update(body="")
     return bool(_exhausted(notification_id).update(state=State.IGNORED, result=_DISMISSED))
 
 
@@ -143,7 +146,7 @@ def _facts(row: Notification, envelopes: Envelopes, *, now: datetime) -> list[Fa
     if row.attempts > ATTEMPTS:
         raise WornOut("its worker died each time")
     try:
-        body = orjson.loads(row.body)
+        body = orjson.loads(payload_of(row))
     except orjson.JSONDecodeError:
         raise UnreadablePayload("not JSON") from None
     if not isinstance(body, dict):

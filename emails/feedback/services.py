@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from uuid import UUID
 
@@ -18,6 +19,8 @@ from emails.events.selectors import sent_more_than_once
 from emails.events.services import NewEvent, record
 from emails.feedback import consequences, soft_bounces, watermarks
 from emails.feedback.facts import Fact, FactKind, is_canary, suppresses
+from emails.messages import engagement
+from emails.messages.engagement import Engagement
 from emails.messages.lifecycle import Input
 from emails.messages.models import Attempt, Delivery, Recipient
 from emails.messages.moves import AttemptOutcome, AttemptResult, Move, SettledBy
@@ -26,7 +29,7 @@ from emails.messages.queue import settling
 from emails.suppressions.services import NewSuppression, suppress
 from emails.transports.models import SANDBOX_ID
 from mailgrid.core import metrics
-from mailgrid.core.vocabulary import Status
+from mailgrid.core.vocabulary import HitClass, Status
 
 _EVERYBODY = (FactKind.SENT, FactKind.REJECTED, FactKind.RENDERING_FAILED)
 
@@ -132,6 +135,13 @@ def _prove_sent(targets: Sequence[Target], *, now: datetime) -> None:
         t.delivery.pk: t for t in targets if t.delivery.state != Status.SENT and t.fact.fence is not None
     }
     transitions.move([_proof(target) for target in unproved.values()], now=now)
+    doubted = [t for t in unproved.values() if t.delivery.state == Status.IN_DOUBT]
+    transaction.on_commit(partial(_count_confirmed, doubted), robust=True)
+
+
+def _count_confirmed(targets: Sequence[Target]) -> None:
+    for target in targets:
+        metrics.in_doubt.labels(transport=str(target.delivery.transport_id), outcome="confirmed").inc()
 
 
 def _proof(target: Target) -> Move:
@@ -206,7 +216,8 @@ def _count_duplicates(targets: Sequence[Target]) -> None:
     again = [t for t in targets if t.fact.kind == FactKind.SENT and t.delivery.fence > 1]
     if again:
         twice = sent_more_than_once({target.recipient.pk for target in again})
-        metrics.duplicate_sends.inc(len({t.delivery.pk for t in again if t.recipient.pk in twice}))
+        count = len({t.delivery.pk for t in again if t.recipient.pk in twice})
+        transaction.on_commit(partial(metrics.duplicate_sends.inc, count), robust=True)
 
 
 def _raise_recipients(targets: Sequence[Target]) -> None:
@@ -227,10 +238,19 @@ def _raise_recipients(targets: Sequence[Target]) -> None:
 
 
 def _count_engagement(targets: Sequence[Target]) -> None:
-    opens = [target.recipient for target in targets if target.fact.kind == FactKind.OPENED]
-    clicks = [target.recipient for target in targets if target.fact.kind == FactKind.CLICKED]
-    rows.count_opens(opens)
-    rows.count_clicks(clicks)
+    """Who it was, the provider does not say."""
+    engagement.count(
+        [
+            Engagement(
+                recipient_id=target.recipient.pk,
+                message_id=target.recipient.message_id,
+                click=target.fact.kind == FactKind.CLICKED,
+                by=HitClass.UNKNOWN,
+            )
+            for target in targets
+            if target.fact.kind in {FactKind.OPENED, FactKind.CLICKED}
+        ]
+    )
 
 
 def _suppress(targets: Sequence[Target], *, now: datetime) -> None:

@@ -11,6 +11,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, BooleanRadioF
 from emails.messages.lifecycle import OPEN, PRECEDENCE, WAITING
 from emails.messages.models import Delivery, Message, Recipient
 from emails.messages.queue.passes import in_states
+from emails.messages.selectors import with_current_status
 from mailgrid.core.admin import ConsoleAdmin, newest
 from mailgrid.core.ids import parse_uuid
 from mailgrid.core.showing import badge, cut, mode, moment
@@ -38,7 +39,7 @@ class StatusFilter(DropdownFilter):  # type: ignore[misc]
         status = self.value()
         if not status:
             return rows
-        wanted = rows.filter(status=status)
+        wanted = rows if status == Status.SENDING else rows.filter(status=status)
         if status in OPEN:
             group = _CLAIMED if status in _CLAIMED else (*WAITING, Status.HELD)
             of_state = Delivery.across_tenants.filter(in_states(*group), state=status)
@@ -57,6 +58,10 @@ class MessageAdmin(ConsoleAdmin):
     search_fields = ("subject",)
     search_help_text = "An id, a recipient's whole address, or words of the subject of a recent message."
     ordering = ("-id",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With what the shown status asks for."""
+        return with_current_status(super().get_queryset(request))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -83,7 +88,7 @@ class MessageAdmin(ConsoleAdmin):
     @admin.display(description="Status")
     def shown_status(self, message: Message) -> str:
         """What became of it."""
-        return badge(message.status)
+        return badge(message.current_status)
 
     @admin.display(description="Subject")
     def shown_subject(self, message: Message) -> str:

@@ -36,6 +36,7 @@ class Input(StrEnum):
 WAITING: Final = (S.SCHEDULED, S.QUEUED, S.DEFERRED)
 OPEN: Final = (*WAITING, S.HELD, S.SENDING, S.IN_DOUBT)
 TERMINAL: Final = (S.SENT, S.FAILED, S.CANCELED, S.EXPIRED, S.UNKNOWN, S.SUPPRESSED)
+CLAIMABLE: Final = (*WAITING, S.HELD)  # what a message's row may say while a worker has a delivery of it
 RETRYABLE: Final = (S.FAILED, S.EXPIRED, S.UNKNOWN)  # what a tenant may send once more as a new message
 
 DELIVERY: Final = Machine(

@@ -3,14 +3,27 @@
 from django.db import models
 from django.db.models import Q
 
+from emails.messages.lifecycle import CLAIMABLE
 from emails.streams.models import Stream
 from emails.transports.models import Transport
 from mailgrid.core.ids import uuid7
 from mailgrid.core.scoping import TenantRow
+from mailgrid.core.vocabulary import Status
 from mailgrid.core.work import DueWork
 
 
-class Message(TenantRow):
+class HotTenantRow(TenantRow):
+    """A row of a tenant's mail. Its keys have no constraints of their own, but for two (ADR 0012)."""
+
+    tenant = models.ForeignKey(
+        "tenants.Tenant", on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
+
+    class Meta(TenantRow.Meta):
+        abstract = True
+
+
+class Message(HotTenantRow):
     """One accepted request. Its recipients are the truth; `status` is a projection of them for lists and filters.
 
     `sender`, `to`, `cc`, `bcc` and `reply_to` are kept as people write them, for reading back.
@@ -39,17 +52,34 @@ class Message(TenantRow):
     key_id = models.UUIDField(null=True)
     batch_id = models.UUIDField(null=True)
     retry_of = models.UUIDField(null=True)
+    template_id = models.UUIDField(null=True)
+    template_version = models.IntegerField(null=True)
     request_id = models.CharField(max_length=64, blank=True)
     scheduled_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField()
 
-    class Meta(TenantRow.Meta):
+    class Meta(HotTenantRow.Meta):
         indexes = [
             models.Index(fields=["tenant", "test", "-id"], name="emails_message_newest"),
             models.Index(fields=["tenant", "test", "status", "-id"], name="emails_message_status"),
             models.Index(fields=["batch_id"], condition=~Q(batch_id=None), name="emails_message_batch"),
+            models.Index(
+                fields=["template_id", "-id"], condition=~Q(template_id=None), name="emails_message_template"
+            ),
         ]
+
+    @property
+    def current_status(self) -> Status:
+        """The stored status, or `sending`: a claim writes no message, whose row says what it said before."""
+        stored = Status(self.status)
+        return Status.SENDING if stored in CLAIMABLE and self._is_sending() else stored
+
+    def _is_sending(self) -> bool:
+        known = getattr(
+            self, "is_sending", None
+        )  # lists have it with their rows (`selectors.with_current_status`)
+        return self.deliveries.filter(state=Status.SENDING).exists() if known is None else bool(known)
 
     def __str__(self) -> str:
         return f"{self.subject} ({self.status})"
@@ -63,7 +93,7 @@ class MessageContent(models.Model):
     """
 
     message = models.OneToOneField(
-        Message, primary_key=True, on_delete=models.CASCADE, related_name="content"
+        Message, primary_key=True, on_delete=models.CASCADE, related_name="content", db_constraint=False
     )
     payload = models.TextField(null=True)
     sealed = models.BinaryField(null=True)
@@ -72,11 +102,14 @@ class MessageContent(models.Model):
     attachments = models.JSONField(default=list)
     erased_at = models.DateTimeField(null=True)
 
+    class Meta:
+        indexes = [models.Index(fields=["blob"], condition=~Q(blob=""), name="emails_content_blob")]
+
     def __str__(self) -> str:
         return str(self.pk)
 
 
-class Delivery(TenantRow, DueWork):
+class Delivery(HotTenantRow, DueWork):
     """One future hand-over to a transport: an envelope of 1 to 50 recipients. The row that is the queue.
 
     A lane is (priority, transport): what is paced and claimed together. `suspect` marks a delivery whose lease ended
@@ -85,8 +118,12 @@ class Delivery(TenantRow, DueWork):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     test = models.BooleanField(default=False)
-    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="deliveries")
-    stream = models.ForeignKey(Stream, on_delete=models.PROTECT, related_name="+", db_index=False)
+    message = models.ForeignKey(
+        Message, on_delete=models.CASCADE, related_name="deliveries", db_constraint=False
+    )
+    stream = models.ForeignKey(
+        Stream, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
     transport = models.ForeignKey(Transport, on_delete=models.PROTECT, related_name="+", db_index=False)
     priority = models.SmallIntegerField()
     at_most_once = models.BooleanField(default=False)
@@ -97,7 +134,7 @@ class Delivery(TenantRow, DueWork):
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField()
 
-    class Meta(TenantRow.Meta):
+    class Meta(HotTenantRow.Meta):
         verbose_name_plural = "deliveries"
         indexes = [
             models.Index(
@@ -132,7 +169,7 @@ class Delivery(TenantRow, DueWork):
         return f"{self.id} ({self.state})"
 
 
-class Recipient(TenantRow):
+class Recipient(HotTenantRow):
     """One address of a delivery, with its own outcome: a lattice that only moves up (`rank`, see `lifecycle`).
 
     While the rank is 0 the delivery's state stands in the place of `status`.
@@ -144,8 +181,12 @@ class Recipient(TenantRow):
         BCC = "bcc"
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="recipients")
-    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="recipients")
+    message = models.ForeignKey(
+        Message, on_delete=models.CASCADE, related_name="recipients", db_constraint=False
+    )
+    delivery = models.ForeignKey(
+        Delivery, on_delete=models.CASCADE, related_name="recipients", db_constraint=False
+    )
     position = models.SmallIntegerField()
     kind = models.CharField(max_length=3, choices=Kind.choices)
     address = models.CharField(max_length=254)
@@ -160,7 +201,7 @@ class Recipient(TenantRow):
     clicks = models.IntegerField(default=0)
     human_clicks = models.IntegerField(default=0)
 
-    class Meta(TenantRow.Meta):
+    class Meta(HotTenantRow.Meta):
         indexes = [
             models.Index(fields=["tenant", "address"], name="emails_recipient_address"),
             models.Index(
@@ -178,7 +219,9 @@ class Attempt(models.Model):
     """One journalled call of a transport, written before the call. `settled_by` says what decided its outcome."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="journal", db_index=False)
+    delivery = models.ForeignKey(
+        Delivery, on_delete=models.CASCADE, related_name="journal", db_index=False, db_constraint=False
+    )
     fence = models.IntegerField()
     outcome = models.CharField(max_length=10)
     settled_by = models.CharField(max_length=10, blank=True)

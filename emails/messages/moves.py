@@ -1,7 +1,7 @@
 """`Move`: one delivery's step in its state machine, with everything that goes with it. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -67,14 +67,10 @@ class Move:
     crashes: int = 0
     attempt: AttemptResult | None = None
     split: "Split | None" = None
+    to: Status = field(init=False)  # the state after the move
 
     def __post_init__(self) -> None:
-        DELIVERY.step(self.source, self.input)
-
-    @property
-    def to(self) -> Status:
-        """The state after the move."""
-        return Status(DELIVERY.step(self.source, self.input))
+        object.__setattr__(self, "to", Status(DELIVERY.step(self.source, self.input)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

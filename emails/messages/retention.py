@@ -1,9 +1,11 @@
 """Erase content whose time is over: by the tenant's `retention_days`, that of sensitive streams a day after its end.
 
-Of a tenant that was closed 30 days ago nothing is kept.
+Of a tenant that was closed 30 days ago nothing is kept. Bytes in the blob store that other rows may name, too, go with
+the next sweep of the store (`tenants.files.retention`).
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -19,8 +21,6 @@ from tenants.tenancy.retention import CLOSED_KEPT
 
 CHUNK: Final = 2_000
 SENSITIVE_KEPT: Final = timedelta(hours=24)
-# Bytes may be stored a moment before the row that names them commits; nothing younger than this is deleted.
-BLOB_AGE: Final = timedelta(hours=24)
 
 
 def erase_contents(*, now: datetime) -> int:
@@ -34,7 +34,7 @@ def _erase(tenant: Tenant, *, now: datetime) -> int:
     ended = MessageContent.objects.filter(erased_at=None, message__tenant=tenant).exclude(
         message__status__in=OPEN
     )
-    sensitive = Q(message__stream__sensitive=True) & _ended_before(now - SENSITIVE_KEPT)
+    sensitive = ~Q(key_id="") & _ended_before(now - SENSITIVE_KEPT)
     due = ended.filter(_ended_before(now - kept) | sensitive)
     rows = list(due.order_by("pk")[:CHUNK])
     keys = [row.pk for row in rows]
@@ -43,8 +43,17 @@ def _erase(tenant: Tenant, *, now: datetime) -> int:
             payload=None, sealed=None, key_id="", blob="", attachments=[], erased_at=now
         )
         Message.across_tenants.filter(pk__in=keys).update(subject="")
-    _discard_unnamed(tenant, {name for row in rows for name in _named(row.blob, row.attachments)}, now=now)
+    _delete_sealed(rows)
     return len(rows)
+
+
+def _delete_sealed(rows: Iterable[MessageContent]) -> None:
+    """What was encrypted for one message no other can name. Bytes of a store that is away are left to the sweep."""
+    with suppress(OSError):
+        for row in rows:
+            if row.key_id:
+                for reference in filter(None, [row.blob, *row.attachments]):
+                    blobs.delete(reference)
 
 
 def delete_of_closed_tenants(*, now: datetime) -> int:
@@ -57,19 +66,3 @@ def _ended_before(moment: datetime) -> Q:
     """Messages of which nothing has happened since: accepted before, and no recipient's status is younger."""
     younger = Recipient.across_tenants.filter(message=OuterRef("message_id"), status_at__gte=moment)
     return Q(~Exists(younger), message__created_at__lt=moment)
-
-
-def _discard_unnamed(tenant: Tenant, references: set[str], *, now: datetime) -> None:
-    """Delete the bytes that no other message of the tenant names: equal ones are stored once."""
-    if not references:
-        return
-    rest = MessageContent.objects.filter(erased_at=None, message__tenant=tenant)
-    naming = rest.exclude(blob="", attachments=[]).values_list("blob", "attachments")
-    for blob, attachments in naming.iterator():
-        references -= set(_named(blob, attachments))
-    for reference in references:
-        blobs.discard(reference, untouched_since=now - BLOB_AGE)
-
-
-def _named(blob: str, attachments: Iterable[str]) -> list[str]:
-    return [name for name in [blob, *attachments] if name]

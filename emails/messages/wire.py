@@ -6,12 +6,11 @@ from typing import Any
 from emails.messages.content import Content
 from emails.messages.lifecycle import last_event
 from emails.messages.models import Message, Recipient
-from mailgrid.core.vocabulary import Status
 
 
 def summary(message: Message) -> dict[str, Any]:
     """A line of a list: everything but bodies and recipients."""
-    status = Status(message.status)
+    status = message.current_status
     return {
         "object": "email",
         "id": message.pk,
@@ -32,13 +31,19 @@ def summary(message: Message) -> dict[str, Any]:
         "stream": message.stream.name,
         "priority": message.priority,
         "topic_id": None,
-        "template": None,
+        "template": _template(message),
         "broadcast_id": None,
         "batch_id": message.batch_id,
         "source": message.source,
         "test": message.test,
         "retry_of": message.retry_of,
     }
+
+
+def _template(message: Message) -> dict[str, Any] | None:
+    if message.template_id is None:
+        return None
+    return {"id": message.template_id, "version": message.template_version}
 
 
 def message_id(provider_message_id: str) -> str | None:

@@ -8,6 +8,7 @@ One server, or a primary with replicas, no cluster; it need not write to disk, a
 ago would bring back the counts of an hour ago.
 """
 
+import hashlib
 import os
 import threading
 import time
@@ -16,8 +17,9 @@ from functools import lru_cache
 from typing import Any, Final
 
 from django.conf import settings
-from redis import Redis, RedisError
+from redis import ConnectionPool, RedisError
 from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
 from mailgrid.core import metrics
@@ -36,10 +38,13 @@ class Away(Exception):
 
 
 class Shared:
-    """This process's way to Redis. Safe for threads; connects at the first question."""
+    """This process's way to Redis: a line for each thread, opened at its first question.
+
+    redis-py's client asks the same over a pool, at three times the CPU time (65 µs against 22 µs): every request asks.
+    """
 
     def __init__(self, url: str, *, prefix: str) -> None:
-        self._client: Redis = Redis.from_url(
+        self._lines = ConnectionPool.from_url(
             url,
             socket_connect_timeout=CONNECT_SECONDS,
             socket_timeout=ANSWER_SECONDS,
@@ -47,8 +52,8 @@ class Shared:
             protocol=2,  # the newer one greets the server twice at every connect
             decode_responses=True,
         )
+        self._own = threading.local()
         self._prefix = prefix
-        self._scripts: dict[str, Any] = {}
         self._lock = threading.Lock()
         self._pause = 0.0  # 0 while Redis answers
         self._failed_at = 0.0
@@ -60,12 +65,27 @@ class Shared:
 
         Raises `Away`. The script may have run all the same, if its answer was lost.
         """
-        call = self._scripts.get(script) or self._register(script)
-        return self._ask(lambda: call(keys=[self._prefix + key for key in keys], args=args))
+        words = (len(keys), *(self._prefix + key for key in keys), *args)
+        return self._ask(lambda: self._evaluated(script, words))
 
-    def _register(self, script: str) -> Any:
-        """By its hash from then on; a server that does not know it gets the text again."""
-        return self._scripts.setdefault(script, self._client.register_script(script))
+    def _evaluated(self, script: str, words: Sequence[str | int | float]) -> Any:
+        """By its hash; a server that does not know it gets the text."""
+        line = self._line()
+        try:
+            line.send_command("EVALSHA", _hash_of(script), *words)
+            return line.read_response()
+        except NoScriptError:
+            line.send_command("EVAL", script, *words)
+            return line.read_response()
+
+    def _line(self) -> Any:
+        """This thread's, without a word that was said on it before."""
+        if not hasattr(self._own, "line"):
+            self._own.line = self._lines.make_connection()
+        line = self._own.line
+        if line.is_connected and _has_news(line):
+            line.disconnect()  # the next word connects it again
+        return line
 
     def _ask(self, question: Callable[[], Any]) -> Any:
         began = time.monotonic()
@@ -107,6 +127,19 @@ class Shared:
             self._pause = 0.0
         metrics.redis_away.set(0)
         log.info("core.redis.back")
+
+
+def _has_news(line: Any) -> bool:
+    """Whether something has come in that nobody asked for, such as the end of the connection."""
+    try:
+        return bool(line.can_read())
+    except RedisError:
+        return True
+
+
+@lru_cache(maxsize=64)
+def _hash_of(script: str) -> str:
+    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
 
 
 def shared() -> Shared:

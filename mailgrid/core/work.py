@@ -24,7 +24,7 @@ class DueWork(models.Model):
 
 
 def claim(
-    rows: models.QuerySet[Any], *, now: datetime, limit: int, lease_seconds: int, busy: str = "processing"
+    rows: models.QuerySet[Any], *, now: datetime, limit: int, lease_seconds: float, busy: str = "processing"
 ) -> list[Any]:
     """Take up to `limit` due rows of `rows`, oldest first; a row whose lease ended is due again.
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 from environ import Env
 
@@ -10,13 +11,38 @@ from mailgrid.env import WrongSetting, env
 
 VAR_DIR = Path(env("VAR_DIR"))
 
+
+def blob_store(url: str) -> dict[str, Any]:
+    """The value of STORAGES["blobs"] for a BLOB_STORE; raises `WrongSetting`."""
+    if not url:
+        return {
+            "BACKEND": "mailgrid.core.blobs_on_disk.DurableFileStorage",
+            "OPTIONS": {"location": str(VAR_DIR / "blobs")},
+        }
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query, keep_blank_values=True))
+    known = {"region": "region_name", "endpoint_url": "endpoint_url"}
+    if (
+        parts.scheme != "s3"
+        or not parts.hostname
+        or parts.netloc != parts.hostname
+        or set(query) - set(known)
+    ):
+        raise WrongSetting("BLOB_STORE: expected s3://bucket/prefix?region=…&endpoint_url=…, or nothing.")
+    return {
+        "BACKEND": "mailgrid.core.blobs_in_s3.S3BlobStorage",
+        "OPTIONS": {
+            "bucket_name": parts.hostname,
+            "location": parts.path.strip("/"),
+            **{known[name]: value for name, value in query.items()},
+        },
+    }
+
+
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    "blobs": {
-        "BACKEND": "mailgrid.core.blobs.DurableFileStorage",
-        "OPTIONS": {"location": str(VAR_DIR / "blobs")},
-    },
+    "blobs": blob_store(env("BLOB_STORE")),
 }
 WHITENOISE_USE_FINDERS = True
 
@@ -58,7 +84,8 @@ def database(url: str, *, role: str = "", pool_size: int = 8) -> dict[str, Any]:
     if not url.startswith(("postgres://", "postgresql://")):
         raise WrongSetting("DATABASE_URL: expected `sqlite` or a postgres:// URL.")
     parsed: dict[str, Any] = Env.db_url_config(url)
-    return parsed | _held(role, pool_size=pool_size, given=parsed.get("OPTIONS", {}))
+    own = {"ENGINE": "mailgrid.core.postgresql"}
+    return parsed | own | _held(role, pool_size=pool_size, given=parsed.get("OPTIONS", {}))
 
 
 def _held(role: str, *, pool_size: int, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,7 +106,7 @@ def _held(role: str, *, pool_size: int, given: Mapping[str, Any]) -> dict[str, A
         "max_size": pool_size,
         "timeout": 5,  # seconds; then the request is refused as one that the database could not serve
     }
-    return {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True, "OPTIONS": options | {"pool": pool}}
+    return {"CONN_MAX_AGE": 0, "OPTIONS": options | {"pool": pool}}  # the engine looks at what it lends
 
 
 DATABASES = {

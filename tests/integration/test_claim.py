@@ -152,9 +152,9 @@ def test_a_lane_is_a_priority_and_a_transport(acme, queue):
     other = queue(acme, 1)
     memory = Transport.across_tenants.create(name="memory", kind="memory")
     Delivery.across_tenants.filter(pk__in=other).update(transport=memory)
-    assert claiming.lanes(HIGH) == sorted([SANDBOX_ID, memory.pk])
-    assert claiming.lanes(Priority.LOW) == [SANDBOX_ID]
-    assert claiming.lanes(Priority.IMMEDIATE) == []
+    assert claiming.lanes(HIGH).transports == sorted([SANDBOX_ID, memory.pk])
+    assert claiming.lanes(Priority.LOW).transports == [SANDBOX_ID]
+    assert claiming.lanes(Priority.IMMEDIATE) is None
     assert {one.row.delivery_id for one in claim_batch(HIGH, now=now())[1]} == {*high, *other}
     assert {one.row.delivery_id for one in claim_batch(Priority.LOW, now=now())[1]} == {*low}
 
@@ -180,7 +180,7 @@ def test_a_suspect_is_claimed_alone_and_first_and_does_not_keep_the_others_waiti
 def test_a_lane_of_suspects_alone_is_seen(acme, queue):
     ids = queue(acme, 2, priority=0)
     Delivery.across_tenants.update(suspect=True)
-    assert claiming.lanes(Priority.IMMEDIATE) == [SANDBOX_ID]
+    assert claiming.lanes(Priority.IMMEDIATE).with_suspects == {SANDBOX_ID}
     assert passes.priorities_with_work() == [Priority.IMMEDIATE]
     assert [one.row.delivery_id for one in claim_batch(Priority.IMMEDIATE, now=now())[1]] == ids[:1]
 

@@ -72,6 +72,25 @@ def test_too_fast_means_seven_tenths_and_no_attempt_is_used_up(
     assert Attempt.objects.get().error_class == "throttled"
 
 
+def test_a_few_refusals_among_many_mails_are_no_reason_to_go_slower(
+    account: UUID, acme: Actor, api: Callable[..., Api], mail: dict[str, Any], work: Work, ses: FakeSes
+) -> None:
+    ses.misbehave("throttle", count=2)
+    assert api(acme).post("/api/emails/batch", [mail] * 20).status_code == 200
+    done = work.deliver(Priority.HIGH)
+    assert (done["sent"], done["deferred"]) == (18, 2)
+    assert Transport.across_tenants.get(pk=account).slowed_to is None
+
+
+def test_more_than_a_tenth_of_them_is(
+    account: UUID, acme: Actor, api: Callable[..., Api], mail: dict[str, Any], work: Work, ses: FakeSes
+) -> None:
+    ses.misbehave("throttle", count=3)
+    assert api(acme).post("/api/emails/batch", [mail] * 20).status_code == 200
+    assert work.deliver(Priority.HIGH)["deferred"] == 3
+    assert Transport.across_tenants.get(pk=account).slowed_to is not None
+
+
 def test_a_slowed_account_recovers_a_twentieth_every_ten_seconds_up_to_what_is_allowed(account: UUID) -> None:
     at = now()
     row = Transport.across_tenants.get(pk=account)

@@ -86,8 +86,29 @@ def test_a_pool_gives_out_no_connection_that_the_server_has_closed(connect):
     handler = connect("web", pool_size=1)
     pid = ask(handler, "SELECT pg_backend_pid()")
     handler["default"].close_if_unusable_or_obsolete()
-    assert run("SELECT pg_terminate_backend(%s)", [pid]) == [(True,)]
+    assert run("SELECT pg_terminate_backend(%s, 5000)", [pid]) == [(True,)]  # and wait until it has ended
     assert ask(handler, "SELECT pg_backend_pid()") != pid
+
+
+def test_a_pool_of_connections_that_the_server_has_closed_is_renewed(connect):
+    handler = connect("web", pool_size=4)
+
+    def held(start: threading.Barrier) -> int:
+        pid = ask(handler, "SELECT pg_backend_pid()")
+        start.wait()  # until each has one
+        handler["default"].close_if_unusable_or_obsolete()
+        return pid
+
+    def of_four() -> set[int]:
+        start = threading.Barrier(4)
+        with ThreadPoolExecutor(4) as threads:
+            return {one.result(timeout=30) for one in [threads.submit(held, start) for _ in range(4)]}
+
+    before = of_four()
+    for pid in before:
+        assert run("SELECT pg_terminate_backend(%s, 5000)", [pid]) == [(True,)]
+    after = of_four()
+    assert (len(before), len(after), before & after) == (4, 4, set())
 
 
 def test_a_pooled_connection_goes_round_as_it_is(connect):

@@ -114,6 +114,23 @@ class TestTheBreaker:
         assert errors() - before == 8
         assert one._pause == 0.05
 
+    def test_a_line_that_the_server_has_closed_is_opened_again_unnoticed(self, server):
+        assert shared.shared().run("return 1", keys=[]) == 1
+        with Redis.from_url(server.url) as client:
+            client.client_kill_filter(_type="normal", skipme=True)
+        before = errors()
+        assert shared.shared().run("return 2", keys=[]) == 2
+        assert errors() == before
+
+    def test_an_answer_that_came_too_late_answers_nothing_else(self, server, monkeypatch):
+        one = shared.shared()
+        server.hang()
+        with pytest.raises(shared.Away):
+            one.run("return 'late'", keys=[])
+        server.wake()
+        monkeypatch.setattr(one, "_next_try", 0.0)
+        assert one.run("return 'in time'", keys=[]) == "in time"
+
     def test_a_server_that_refuses_is_away_too(self, server):
         with Redis.from_url(server.url) as client:
             client.config_set("requirepass", "secret")

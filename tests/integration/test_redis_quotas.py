@@ -41,6 +41,7 @@ def _rows(settings: Any) -> None:
 def tenant(**limits: int | None) -> TenantFacts:
     return TenantFacts(
         id=uuid7(),
+        name="Acme",
         slug="acme",
         status=Tenant.Status.ACTIVE,
         paused=False,

@@ -5,14 +5,15 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from emails.composition import plaintext
 from emails.delivery import doubt, services, sweep
 from emails.delivery.ports import ErrorClass, TransportError
 from emails.messages import content as contents
 from emails.models import Attempt, Delivery, Message, Notification
 from emails.transports import breakers
+from mailgrid.core import metrics
 from mailgrid.core.bells import Priority
 from mailgrid.core.clock import now
+from templates import plaintext
 from workers.transports.sandbox import SandboxTransport
 
 HIGH = Priority.HIGH
@@ -141,3 +142,14 @@ def test_nothing_is_rendered_while_the_writers_lock_is_held(acme, api, mail, mon
     assert client.post("/api/emails", mail, idempotency_key="one").status_code == 200
     assert client.post("/api/emails/batch", [mail, mail], idempotency_key="two").status_code == 200
     assert seen == [False] * 3
+
+
+def test_mail_counts_as_accepted_when_it_is_committed(send, django_capture_on_commit_callbacks):
+    def counted():
+        return metrics.accepted.labels(source="api")._value.get()
+
+    before = counted()
+    with django_capture_on_commit_callbacks(execute=True):
+        send(to=["ann@example.com", "bob@example.com"])
+        assert counted() == before
+    assert counted() == before + 2

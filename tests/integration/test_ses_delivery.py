@@ -11,6 +11,7 @@ import pytest
 from emails.events.models import Notification
 from emails.messages.models import Delivery
 from emails.suppressions.models import Suppression
+from mailgrid.core import metrics
 from tests.conftest import Actor, Api, Work
 from tests.fakes.ses import FakeSes, SnsIdentity
 from workers.adapters.ses_envelopes import SesEnvelopes
@@ -260,7 +261,7 @@ def test_events_may_come_late_twice_and_in_any_order(
 
 
 def test_a_lost_answer_is_settled_by_the_send_event_and_nothing_is_repeated(
-    subscribed: Account, ses: FakeSes, mail: Message, work: Work
+    subscribed: Account, ses: FakeSes, mail: Message, work: Work, django_capture_on_commit_callbacks: Any
 ) -> None:
     ses.misbehave("close_after", count=1)
     email_id = subscribed.send(mail)
@@ -268,10 +269,44 @@ def test_a_lost_answer_is_settled_by_the_send_event_and_nothing_is_repeated(
     work.sweep()
     work.deliver()
     assert len(ses.journal()) == 1
-    subscribed.hear()
+    account = str(Delivery.across_tenants.get().transport_id)
+    confirmed = metrics.in_doubt.labels(transport=account, outcome="confirmed")
+    with django_capture_on_commit_callbacks(execute=True):
+        subscribed.hear()
     assert subscribed.statuses(email_id) == {"ann@example.com": "delivered"}
+    assert confirmed._value.get() == 1
     work.everything()
     assert len(ses.journal()) == 1
+
+
+def test_events_about_sensitive_mail_are_encrypted_until_they_are_worked_off_and_erased_then(
+    subscribed: Account, ses: FakeSes, post_box: PostBox, mail: Message, api: Callable[..., Api], acme: Actor
+) -> None:
+    """SES repeats the subject in each of them, and a one-time code often stands there."""
+    codes = {"name": "codes", "sensitive": True, "transport": "main"}
+    assert api(acme).post("/api/streams", codes).status_code == 201
+    email_id = subscribed.send(mail, subject="Your code is 471108", stream="codes")
+    ses.drain()
+    bodies = post_box.empty()
+    assert len(bodies) == 2
+    assert all(b"471108" in body and subscribed.post(body) == 200 for body in bodies)
+    kept = Notification.objects.exclude(state="ignored")
+    assert all(row.sealed and "471108" not in row.body for row in kept)
+    assert subscribed.hear() == {"applied": 2}
+    assert subscribed.statuses(email_id) == {"ann@example.com": "delivered"}
+    assert list(kept.values_list("body", flat=True)) == ["", ""]
+
+
+def test_events_about_other_mail_are_kept_as_they_came(
+    subscribed: Account, ses: FakeSes, post_box: PostBox, mail: Message
+) -> None:
+    subscribed.send(mail, subject="Hello")
+    ses.drain()
+    bodies = post_box.empty()
+    assert all(subscribed.post(body) == 200 for body in bodies)
+    assert subscribed.hear() == {"applied": 2}
+    kept = Notification.objects.filter(state="applied").order_by("id").values_list("body", flat=True)
+    assert [text.encode() for text in kept] == bodies
 
 
 def test_a_replayed_notification_is_applied_once(

@@ -1,12 +1,11 @@
-"""What providers' facts change in recipients and messages: ranks that rise, counters that grow."""
+"""What providers' facts change in recipients and messages: ranks that rise."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from emails.messages.models import Message, Recipient
+from emails.messages.models import Recipient
 from mailgrid.core.sql import run, values_table
 from mailgrid.core.vocabulary import Status
 
@@ -43,26 +42,3 @@ def raise_recipients(raised: Sequence[Raised]) -> None:
             FROM v WHERE emails_recipient.id = v.id AND emails_recipient.rank < v.rank""",
         parameters,
     )
-
-
-def count_opens(recipients: Sequence[Recipient]) -> None:
-    """One more open for each mention of a recipient."""
-    _count(recipients, column="opens", flag="opened")
-
-
-def count_clicks(recipients: Sequence[Recipient]) -> None:
-    """One more click for each mention of a recipient."""
-    _count(recipients, column="clicks", flag="clicked")
-
-
-def _count(recipients: Sequence[Recipient], *, column: str, flag: str) -> None:
-    if not recipients:
-        return
-    hits = Counter(recipient.pk for recipient in recipients)
-    table, parameters = values_table("v", Recipient, {"id": "id", "hits": "opens"}, sorted(hits.items()))
-    run(
-        f"""WITH {table} UPDATE emails_recipient SET {column} = {column} + v.hits
-            FROM v WHERE emails_recipient.id = v.id""",
-        parameters,
-    )
-    Message.across_tenants.filter(pk__in={one.message_id for one in recipients}).update(**{flag: True})

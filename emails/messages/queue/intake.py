@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import cycle
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from emails.messages.content import Content
 from emails.messages.lifecycle import RANKS
 from emails.messages.models import Delivery, Message, MessageContent, Recipient
 from mailgrid.core.addresses import Mailbox
-from mailgrid.core.sql import Insert
+from mailgrid.core.sql import Beginnings, Insert
 from mailgrid.core.vocabulary import Status
 
 
@@ -27,14 +28,14 @@ class NewRecipient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewMessage:
-    """One message with its one delivery, decided and ready to be stored.
+    """One message, decided and ready to be stored, with one delivery for all recipients, or one for each.
 
     `state` is the delivery's first state and `hold_reason` why it is held, if it is. `content` is what is kept; its
     attachments are already in the blob store.
     """
 
     id: UUID
-    delivery_id: UUID
+    delivery_ids: tuple[UUID, ...]
     tenant_id: UUID
     test: bool
     stream_id: UUID
@@ -68,10 +69,17 @@ class NewMessage:
 def inserts(messages: Sequence[NewMessage], *, now: datetime) -> list[Insert]:
     """The rows of messages, contents, deliveries and recipients. Large contents are in the blob store afterwards."""
     return [
-        Insert(Message, _MESSAGE, [_message(new, now) for new in messages]),
+        Insert(Message, _MESSAGE, [_message(new, now) for new in messages], _MESSAGE_BEGINS),
         Insert(MessageContent, contents.COLUMNS, [_content(new) for new in messages]),
-        Insert(Delivery, _DELIVERY, [_delivery(new, now) for new in messages]),
-        Insert(Recipient, _RECIPIENT, [row for new in messages for row in _recipients(new, now)]),
+        Insert(
+            Delivery, _DELIVERY, [row for new in messages for row in _deliveries(new, now)], _DELIVERY_BEGINS
+        ),
+        Insert(
+            Recipient,
+            _RECIPIENT,
+            [row for new in messages for row in _recipients(new, now)],
+            _RECIPIENT_BEGINS,
+        ),
     ]
 
 
@@ -83,8 +91,6 @@ _MESSAGE = (
     "priority",
     "source",
     "status",
-    "opened",
-    "clicked",
     "sender",
     "to",
     "cc",
@@ -94,18 +100,21 @@ _MESSAGE = (
     "tags",
     "metadata",
     "size",
-    "provider_message_id",
     "key_id",
     "batch_id",
     "retry_of",
+    "template_id",
+    "template_version",
     "request_id",
     "scheduled_at",
     "expires_at",
     "created_at",
 )
+_MESSAGE_BEGINS: Beginnings = (("opened", False), ("clicked", False), ("provider_message_id", ""))
 
 
 def _message(new: NewMessage, now: datetime) -> tuple[Any, ...]:
+    version = new.content.version
     return (
         new.id,
         new.tenant_id,
@@ -114,8 +123,6 @@ def _message(new: NewMessage, now: datetime) -> tuple[Any, ...]:
         new.priority,
         new.source,
         new.state.value,
-        False,
-        False,
         new.sender.readable(),
         new.texts("to"),
         new.texts("cc"),
@@ -125,10 +132,11 @@ def _message(new: NewMessage, now: datetime) -> tuple[Any, ...]:
         new.tags,
         new.metadata,
         new.size,
-        "",
         new.key_id,
         new.batch_id,
         new.retry_of,
+        version and version.template_id,
+        version and version.number,
         new.request_id,
         new.scheduled_at,
         new.expires_at,
@@ -154,20 +162,31 @@ _DELIVERY = (
     "state",
     "hold_reason",
     "due_at",
-    "lease_until",
-    "fence",
-    "attempts",
-    "cancel_requested",
-    "suspect",
-    "crashes",
     "expires_at",
     "created_at",
 )
+_DELIVERY_BEGINS: Beginnings = (
+    ("lease_until", None),
+    ("fence", 0),
+    ("attempts", 0),
+    ("cancel_requested", False),
+    ("suspect", False),
+    ("crashes", 0),
+)
 
 
-def _delivery(new: NewMessage, now: datetime) -> tuple[Any, ...]:
+def _deliveries(new: NewMessage, now: datetime) -> list[tuple[Any, ...]]:
+    if len(new.delivery_ids) == 1:
+        return [_delivery(new, new.delivery_ids[0], new.state, now)]
+    return [
+        _delivery(new, id_, Status.SUPPRESSED if recipient.suppressed else new.state, now)
+        for id_, recipient in zip(new.delivery_ids, new.recipients, strict=True)
+    ]
+
+
+def _delivery(new: NewMessage, id_: UUID, state: Status, now: datetime) -> tuple[Any, ...]:
     return (
-        new.delivery_id,
+        id_,
         new.tenant_id,
         new.test,
         new.id,
@@ -175,15 +194,9 @@ def _delivery(new: NewMessage, now: datetime) -> tuple[Any, ...]:
         new.transport_id,
         new.priority,
         new.at_most_once,
-        new.state.value,
-        new.hold_reason,
+        state.value,
+        new.hold_reason if state == new.state else "",
         new.due_at,
-        None,
-        0,
-        0,
-        False,
-        False,
-        0,
         new.expires_at,
         now,
     )
@@ -201,12 +214,14 @@ _RECIPIENT = (
     "status",
     "rank",
     "reason",
-    "bounce_type",
     "status_at",
-    "opens",
-    "human_opens",
-    "clicks",
-    "human_clicks",
+)
+_RECIPIENT_BEGINS: Beginnings = (
+    ("bounce_type", ""),
+    ("opens", 0),
+    ("human_opens", 0),
+    ("clicks", 0),
+    ("human_clicks", 0),
 )
 
 
@@ -216,7 +231,7 @@ def _recipients(new: NewMessage, now: datetime) -> list[tuple[Any, ...]]:
             recipient.id,
             new.tenant_id,
             new.id,
-            new.delivery_id,
+            delivery_id,
             position,
             recipient.kind,
             recipient.mailbox.address,
@@ -224,12 +239,7 @@ def _recipients(new: NewMessage, now: datetime) -> list[tuple[Any, ...]]:
             Status.SUPPRESSED.value if recipient.suppressed else "",
             RANKS[Status.SUPPRESSED] if recipient.suppressed else 0,
             recipient.suppressed,
-            "",
             now,
-            0,
-            0,
-            0,
-            0,
         )
-        for position, recipient in enumerate(new.recipients)
+        for position, (recipient, delivery_id) in enumerate(zip(new.recipients, cycle(new.delivery_ids)))
     ]

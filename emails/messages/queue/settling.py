@@ -6,7 +6,6 @@ One statement per table, whatever the number of moves. Zero rows changed means s
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
 from typing import Final, Literal
 from uuid import UUID
 
@@ -42,7 +41,9 @@ def apply(moves: Sequence[Move], *, now: datetime) -> Applied:
     """
     if not moves:
         return Applied(0, [])
-    moves = sorted(moves, key=attrgetter("delivery_id"))
+    moves = sorted(
+        moves, key=lambda move: move.delivery_id.int
+    )  # a UUID's own comparison is ten times as slow
     moved = _move_deliveries(moves)
     late = [move for move in moves if move.delivery_id not in moved and move.to == Status.SENT]
     moved |= _prove_sent(late)
@@ -196,11 +197,13 @@ def _end(
 
 
 _PRECEDENCE_SQL: Final = " ".join(f"WHEN '{status}' THEN {place}" for place, status in enumerate(PRECEDENCE))
+# What is being sent counts as queued, which it was before: a claim writes no message (`Message.current_status`).
+_SAID: Final = (
+    """CASE WHEN r.rank > 0 THEN r.status WHEN d.state = 'sending' THEN 'queued' ELSE d.state END"""
+)
 STATUS_SQL: Final = f"""(
-    SELECT CASE WHEN r.rank = 0 THEN d.state ELSE r.status END
-      FROM emails_recipient r JOIN emails_delivery d ON d.id = r.delivery_id
-     WHERE r.message_id = emails_message.id
-     ORDER BY CASE CASE WHEN r.rank = 0 THEN d.state ELSE r.status END {_PRECEDENCE_SQL} END LIMIT 1)"""
+    SELECT {_SAID} FROM emails_recipient r JOIN emails_delivery d ON d.id = r.delivery_id
+     WHERE r.message_id = emails_message.id ORDER BY CASE {_SAID} {_PRECEDENCE_SQL} END LIMIT 1)"""
 
 
 def project(moves: Iterable[Move]) -> None:
@@ -219,7 +222,8 @@ def project_messages(provider_ids: dict[UUID, str]) -> None:
     if not provider_ids:
         return
     columns = {"id": "id", "provider_id": "provider_message_id"}
-    table, parameters = values_table("v", Message, columns, sorted(provider_ids.items()))
+    rows = sorted(provider_ids.items(), key=lambda item: item[0].int)
+    table, parameters = values_table("v", Message, columns, rows)
     run(
         f"""WITH {table} UPDATE emails_message SET status = {STATUS_SQL},
             provider_message_id = CASE WHEN v.provider_id = '' THEN provider_message_id ELSE v.provider_id END

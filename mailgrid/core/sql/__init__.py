@@ -9,10 +9,11 @@ a value is stored and leaves the rest to the database.
 """
 
 from mailgrid.core.sql.columns import adapted, read_time, read_uuid, storable
-from mailgrid.core.sql.rows import Insert, batched, insert_all, insert_rows, values_table
+from mailgrid.core.sql.rows import Beginnings, Insert, batched, insert_all, insert_rows, values_table
 from mailgrid.core.sql.running import any_of, delete_oldest, run
 
 __all__ = [
+    "Beginnings",
     "Insert",
     "adapted",
     "any_of",

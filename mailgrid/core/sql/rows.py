@@ -9,7 +9,7 @@ against 0.8 ms for COPY. It answers RETURNING and ON CONFLICT, too, and several 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from django.db import connection, models, transaction
 
@@ -17,6 +17,7 @@ from mailgrid.core.sql.columns import adapters, as_document, from_document, quot
 from mailgrid.core.sql.running import run
 
 Row = Sequence[Any]
+Beginnings: TypeAlias = tuple[tuple[str, Literal[False, 0, "", None]], ...]
 Item = TypeVar("Item")
 
 _MAX_PARAMETERS = 30_000  # SQLite's default limit is 32,766
@@ -28,11 +29,16 @@ _MAX_ROWS = 500  # of one document, which may have 256 MB: a row's content stays
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """Rows for one table, as tuples of field values in the order of `columns` (attnames)."""
+    """Rows for one table, as tuples of field values in the order of `columns` (attnames).
+
+    `beginning` holds further columns, which begin with the same value in every row: that stands in the statement and
+    need not travel with each of them.
+    """
 
     model: type[models.Model]
     columns: tuple[str, ...]
     rows: Sequence[Row]
+    beginning: Beginnings = ()
 
 
 def insert_rows(
@@ -40,6 +46,7 @@ def insert_rows(
     columns: tuple[str, ...],
     rows: Sequence[Row],
     *,
+    beginning: Beginnings = (),
     ignore_conflicts: bool = False,
     returning: str = "",
 ) -> list[Any]:
@@ -53,9 +60,10 @@ def insert_rows(
     inserted: list[Any] = []
     for chunk in batched(rows, _rows_at_once(len(columns))):
         if connection.vendor == "postgresql":
-            found = run(_insert_document(model, columns) + ending, [as_document(chunk)])
+            found = run(_insert_document(model, columns, beginning) + ending, [as_document(chunk)])
         else:
-            found = run(_insert_values(model, columns, len(chunk)) + ending, _values(model, columns, chunk))
+            sql = _insert_values(model, columns, beginning, len(chunk))
+            found = run(sql + ending, _values(model, columns, chunk))
         inserted += [row[0] for row in found]
     return inserted
 
@@ -68,12 +76,12 @@ def insert_all(inserts: Sequence[Insert]) -> None:
     wanted = [insert for insert in inserts if insert.rows]
     if connection.vendor == "postgresql" and all(len(insert.rows) <= _MAX_ROWS for insert in wanted):
         if wanted:
-            sql = _insert_documents(tuple((insert.model, insert.columns) for insert in wanted))
+            sql = _insert_documents(tuple((one.model, one.columns, one.beginning) for one in wanted))
             run(sql, [as_document(insert.rows) for insert in wanted])
         return
     with transaction.atomic():
         for insert in wanted:
-            insert_rows(insert.model, insert.columns, insert.rows)
+            insert_rows(insert.model, insert.columns, insert.rows, beginning=insert.beginning)
 
 
 def values_table(
@@ -101,30 +109,42 @@ def _rows_at_once(columns: int) -> int:
 
 
 @lru_cache(maxsize=64)
-def _insert_documents(tables: tuple[tuple[type[models.Model], tuple[str, ...]], ...]) -> str:
-    *others, last = [_insert_document(model, columns) for model, columns in tables]
+def _insert_documents(tables: tuple[tuple[type[models.Model], tuple[str, ...], Beginnings], ...]) -> str:
+    *others, last = [_insert_document(model, columns, beginning) for model, columns, beginning in tables]
     parts = ", ".join(f"i{place} AS ({insert})" for place, insert in enumerate(others))
     return f"WITH {parts} {last}" if parts else last
 
 
 @lru_cache(maxsize=256)
-def _insert_document(model: type[models.Model], columns: tuple[str, ...]) -> str:
-    return f"INSERT INTO {model._meta.db_table} ({quoted(model, columns)}) {_document(model, columns)}"
+def _insert_document(model: type[models.Model], columns: tuple[str, ...], beginning: Beginnings) -> str:
+    return f"{_insert_into(model, columns, beginning)} {_document(model, columns, beginning)}"
 
 
 @lru_cache(maxsize=256)
-def _document(model: type[models.Model], columns: tuple[str, ...]) -> str:
-    values = ", ".join(from_document(model, column, place) for place, column in enumerate(columns))
-    return f"SELECT {values} FROM jsonb_array_elements(%s::jsonb) AS r"
+def _document(model: type[models.Model], columns: tuple[str, ...], beginning: Beginnings = ()) -> str:
+    values = [from_document(model, column, place) for place, column in enumerate(columns)]
+    values += [_literal(value) for _, value in beginning]
+    return f"SELECT {', '.join(values)} FROM jsonb_array_elements(%s::jsonb) AS r"
 
 
-def _insert_values(model: type[models.Model], columns: tuple[str, ...], count: int) -> str:
-    values = ", ".join([_one(len(columns))] * count)
-    return f"INSERT INTO {model._meta.db_table} ({quoted(model, columns)}) VALUES {values}"
+def _insert_values(
+    model: type[models.Model], columns: tuple[str, ...], beginning: Beginnings, count: int
+) -> str:
+    one = _one(len(columns), *(_literal(value) for _, value in beginning))
+    return f"{_insert_into(model, columns, beginning)} VALUES {', '.join([one] * count)}"
 
 
-def _one(columns: int) -> str:
-    return f"({', '.join(['%s'] * columns)})"
+def _insert_into(model: type[models.Model], columns: tuple[str, ...], beginning: Beginnings) -> str:
+    names = quoted(model, [*columns, *(column for column, _ in beginning)])
+    return f"INSERT INTO {model._meta.db_table} ({names})"
+
+
+def _one(columns: int, *literals: str) -> str:
+    return f"({', '.join(['%s'] * columns + list(literals))})"
+
+
+def _literal(value: bool | int | str | None) -> str:
+    return "NULL" if value is None else "''" if value == "" else str(value).upper()
 
 
 def _values(model: type[models.Model], columns: tuple[str, ...], rows: Sequence[Row]) -> list[Any]:

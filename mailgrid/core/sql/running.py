@@ -6,7 +6,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import psycopg
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 
 from mailgrid.core.sql.columns import adapted
 
@@ -30,10 +30,11 @@ def run(sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
     apart, and psycopg lets it prepare a text that comes again and again: keep the text the same whatever the number of
     rows (`values_table`, `any_of`).
     """
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            _forget_old_plans(connection.connection)
-            cursor.cursor = _Cursor(connection.connection)
+    held = connections[DEFAULT_DB_ALIAS]  # once: `connection` looks for it at each of its attributes
+    with held.cursor() as cursor:
+        if held.vendor == "postgresql":
+            _forget_old_plans(held.connection)
+            cursor.cursor = _Cursor(held.connection)
         cursor.execute(sql, parameters)
         return cursor.fetchall() if cursor.description else []
 

@@ -24,6 +24,7 @@ def picked(**different: Any) -> Picked:
         test=False,
         stream_id=uuid4(),
         transport_id=uuid4(),
+        priority=1,
         fence=4,
         attempts=2,
         at_most_once=False,

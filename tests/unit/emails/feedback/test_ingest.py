@@ -7,6 +7,7 @@ import pytest
 
 from emails.events import retention
 from emails.events.models import Notification
+from emails.events.services import NewNotification, payload_of, store_notifications
 from emails.feedback import ingest
 from emails.transports.models import SANDBOX_ID
 from mailgrid.core.clock import now
@@ -93,6 +94,22 @@ def test_a_suspect_is_worked_off_before_anything_else_is_claimed(monkeypatch):
     stored()
     work_off(now())
     assert claimed == [["processing", "pending"], ["applied", "processing"]]
+
+
+def test_one_whose_key_is_missing_waits_encrypted_and_is_erased_when_it_is_dismissed(settings):
+    new = NewNotification(transport_id=SANDBOX_ID, external_id=None, body='{"code": 4711}', confidential=True)
+    store_notifications([new], now=now())
+    row, keys = Notification.objects.get(), settings.ENCRYPTION_KEYS
+    assert payload_of(row) == b'{"code": 4711}'
+    settings.ENCRYPTION_KEYS = tuple(f"other{key}" for key in keys)
+    assert work_off(now()) == {"pending": 1}
+    row.refresh_from_db()
+    assert row.sealed
+    assert row.result.startswith("CannotDecrypt: encryption key")
+    Notification.objects.update(state="exhausted")
+    assert ingest.dismiss(notification_id=row.pk)
+    row.refresh_from_db()
+    assert (row.state, row.body) == ("ignored", "")
 
 
 def test_only_an_exhausted_one_is_worked_off_again_or_dismissed():
