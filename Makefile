@@ -26,12 +26,13 @@ test: $(VENV)/.test ## All tests; installs what they need.
 	$(BIN)/python -m tests.services sh -c '\
 	  $(BIN)/python -m pytest -n auto -m "not sqlite" tests/unit tests/integration tests/journeys && \
 	  $(BIN)/python -m pytest tests/fleet'
+	$(BIN)/python -m pytest tests/chaos/test_quick.py
 
 .PHONY: check
 check: $(VENV)/.dev ## Style, types, import rules, migrations, OpenAPI document, generated docs.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy mailgrid tenants emails workers tests/fakes
+	$(BIN)/mypy mailgrid tenants templates emails workers tests/fakes
 	$(BIN)/lint-imports
 	$(BIN)/python -W ignore manage.py makemigrations --check --dry-run
 	$(BIN)/python -W ignore manage.py spectacular --validate --fail-on-warn --format openapi-json | diff -u docs/openapi.json -
@@ -43,12 +44,12 @@ docs: $(VENV)/.dev ## Write the generated documents anew.
 	$(BIN)/python -W ignore manage.py spectacular --format openapi-json > docs/openapi.json
 
 .PHONY: bench
-bench: $(VENV)/.test ## Benchmarks; prints a table.
-	$(BIN)/python -m tests.bench
+bench: $(VENV)/.test ## Benchmarks; prints tables (ROWS="accept deliver" for some, N=... for their size).
+	$(BIN)/python -m tests.bench $(ROWS) $(if $(N),N=$(N)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 .PHONY: chaos
-chaos: $(VENV)/.test ## Break things on purpose, and count what came of it (ROWS=R01,S03 for some, SEED=1 to repeat).
-	$(BIN)/python -m tests.chaos $(if $(ROWS),--only $(ROWS)) $(if $(SEED),--seed $(SEED))
+chaos: $(VENV)/.test ## Break things on purpose, and count what came of it (ROWS=R01,S03 for some, SEED=1 to repeat, SOAK=1 N=100000 for the long form).
+	$(BIN)/python -m tests.chaos $(if $(ROWS),--only $(ROWS)) $(if $(SEED),--seed $(SEED)) $(if $(SOAK),--soak) $(if $(N),--n $(N))
 
 .PHONY: pins
 pins: $(VENV)/.dev ## Compile requirements/*.in to hashed pins.

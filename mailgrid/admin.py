@@ -67,9 +67,11 @@ _MENU: Final = {
         ("Notifications", "notifications", "emails.notification"),
     ),
     "Sending": (
+        ("Templates", "article", "templates.template"),
         ("Streams", "alt_route", "emails.stream"),
         ("Transports", "local_shipping", "emails.transport"),
         ("Domains", "language", "tenants.domain"),
+        ("Files", "attach_file", "tenants.file"),
     ),
     "Tenants": (
         ("Tenants", "apartment", "tenants.tenant"),

@@ -30,6 +30,17 @@ def _words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
+def _folders(text: str) -> dict[str, tuple[Path, ...]]:
+    """`slug=/folder` by commas: the folders of each slug."""
+    found: dict[str, tuple[Path, ...]] = {}
+    for entry in _words(text):
+        slug, _, folder = entry.partition("=")
+        if not slug or not folder.startswith("/"):
+            raise ValueError("expected slug=/folder, by commas")
+        found[slug] = (*found.get(slug, ()), Path(folder))
+    return found
+
+
 def _port(text: str) -> int:
     number = int(text)
     if not 0 < number < 65536:
@@ -93,6 +104,12 @@ VARIABLES: Final = (
         "VAR_DIR", str(BASE_DIR / "var"), "Where the embedded mode keeps database, blobs, secrets and lock."
     ),
     _text(
+        "BLOB_STORE",
+        "",
+        "Where files, attachments and large bodies lie: `s3://bucket/prefix?region=…&endpoint_url=…`; empty: "
+        "the folder `blobs` in VAR_DIR.",
+    ),
+    _text(
         "DATABASE_URL",
         "sqlite",
         "`sqlite` for the embedded database in VAR_DIR, or `postgres://user:password@host:port/name`.",
@@ -138,7 +155,8 @@ VARIABLES: Final = (
     _text(
         "KEY_PEPPER",
         "",
-        "Server secret under which API keys are hashed; changing it invalidates every key. "
+        "Server secret under which API keys are hashed and the links in mail are signed; changing it invalidates "
+        "every key, and every link that was sent. "
         "Embedded mode makes and keeps one when it is empty.",
     ),
     _text(
@@ -172,7 +190,14 @@ VARIABLES: Final = (
     _text(
         "UNSAFE_HOSTS",
         "",
-        "Host names and addresses, by commas, that tenants' transports may reach though they are not public.",
+        "Host names and addresses, by commas, that tenants' transports and URLs may reach though they are not public.",
+    ),
+    Variable(
+        name="ATTACHMENT_DIRECTORIES",
+        read=_folders,
+        kind="slug=/folder, by commas",
+        default="",
+        sentence="Folders that workers may read attachments from, each for the tenant of this slug.",
     ),
 )
 

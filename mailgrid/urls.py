@@ -8,7 +8,9 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
 from emails.feedback.api import routes as hooks
-from mailgrid import health
+from emails.tracking.api import routes as links
+from emails.verifications.pages import routes as magic_links
+from mailgrid import downloads, health
 from mailgrid.http import errors
 
 handler404 = errors.not_found
@@ -26,7 +28,11 @@ urlpatterns = [
     path("readyz", health.readyz),
     path("metrics", health.metrics),
     *hooks,
+    *links,
+    *magic_links,
+    *downloads.routes,
     path("api/", include("tenants.urls")),
+    path("api/", include("templates.urls")),
     path("api/", include("emails.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -2,6 +2,7 @@
 
 from tenants.audit.admin import AuditEntryAdmin
 from tenants.domains.admin import DomainAdmin
+from tenants.files.admin import FileAdmin
 from tenants.keys.admin import ApiKeyAdmin
 from tenants.members.admin import MembershipAdmin, UserAdmin
 from tenants.tenancy.admin import PlanAdmin, TenantAdmin
@@ -10,6 +11,7 @@ __all__ = [
     "ApiKeyAdmin",
     "AuditEntryAdmin",
     "DomainAdmin",
+    "FileAdmin",
     "MembershipAdmin",
     "PlanAdmin",
     "TenantAdmin",

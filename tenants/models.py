@@ -2,8 +2,9 @@
 
 from tenants.audit.models import AuditEntry
 from tenants.domains.models import Domain
+from tenants.files.models import File, StoreWalk
 from tenants.keys.models import ApiKey
 from tenants.members.models import Membership, User
 from tenants.tenancy.models import Plan, Tenant
 
-__all__ = ["ApiKey", "AuditEntry", "Domain", "Membership", "Plan", "Tenant", "User"]
+__all__ = ["ApiKey", "AuditEntry", "Domain", "File", "Membership", "Plan", "StoreWalk", "Tenant", "User"]

@@ -26,7 +26,7 @@ from workers.fleet import admin as _fleet_page  # noqa: F401 - registers itself
 from workers.runs import run_now
 from workers.schedule import ENTRIES
 
-_TASKS = (routing.SWEEP, routing.COLLECT_GARBAGE, routing.DELIVER, routing.INGEST, routing.CHECK_TRANSPORTS)
+_TASKS = (routing.SWEEP, routing.COLLECT_GARBAGE, routing.DELIVER, routing.INGEST, routing.FETCH)
 
 for _model in (ClockedSchedule, CrontabSchedule, IntervalSchedule, PeriodicTask, SolarSchedule):
     admin.site.unregister(_model)

@@ -6,11 +6,13 @@ from functools import partial
 
 from django.db import connection
 
+from emails.attachments import selectors as attachments
 from emails.transports import checks
 from mailgrid.core.clock import now
 from mailgrid.core.logging import get_logger
 from workers import rounds
 from workers.checking import check_alone
+from workers.fetching import fetch_alone
 
 log = get_logger(__name__)
 
@@ -18,7 +20,7 @@ _busy = threading.Lock()
 
 
 def look_aside() -> None:
-    """Start what is due: checks of transports that somebody asked for, and rounds that nobody has made."""
+    """Start what is due: checks of transports, attachments to fetch, and rounds that nobody has made."""
     if not _busy.locked() and (due := _due()):
         threading.Thread(target=_work, args=(due,), name="aside", daemon=True).start()
 
@@ -27,6 +29,8 @@ def _due() -> list[Callable[[], object]]:
     due: list[Callable[[], object]] = [partial(rounds.make_if_missed, name) for name in rounds.missed()]
     if checks.due().filter(due_at__lte=now()).exists():
         due.insert(0, check_alone)
+    if attachments.is_due(now=now()):
+        due.insert(0, fetch_alone)
     return due
 
 

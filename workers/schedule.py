@@ -5,7 +5,14 @@ Effects are exactly once by the database: two beats are harmless, and no beat fo
 
 from typing import Any, Final
 
-from workers.routing import COLLECT_GARBAGE, OBSERVE_BROKER, SEND_CANARIES, SURVEY_ACCOUNTS, SWEEP
+from workers.routing import (
+    COLLECT_GARBAGE,
+    OBSERVE_BROKER,
+    SEND_CANARIES,
+    SURVEY_ACCOUNTS,
+    SWEEP,
+    SWEEP_STORE,
+)
 
 ENTRIES: Final[dict[str, dict[str, Any]]] = {
     "sweep": {
@@ -27,6 +34,11 @@ ENTRIES: Final[dict[str, dict[str, Any]]] = {
         "task": SURVEY_ACCOUNTS,
         "schedule": 300.0,
         "options": {"queue": "fetch", "expires": 300},
+    },
+    "sweep-store": {
+        "task": SWEEP_STORE,
+        "schedule": 300.0,
+        "options": {"queue": "maintenance", "expires": 300},
     },
     "collect-garbage": {
         "task": COLLECT_GARBAGE,

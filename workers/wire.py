@@ -1,4 +1,4 @@
-"""One HTTP exchange with AWS: one request on the wire, one deadline over all of it, one pool of connections.
+"""One HTTP exchange: one request on the wire, one deadline over all of it, one pool of connections.
 
 urllib3 makes and checks the connections (TLS, TCP options, staleness), http.client reads the answers. Their
 own ways of sending are not used: they do not say whether a byte was written, and a timeout per read is never
@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from functools import partial
 from http.client import HTTPMessage, HTTPResponse
 from io import BufferedReader, RawIOBase
-from typing import Any, cast
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+
+from workers.dialing import Dial, NotReached
 
 CONNECT_TIMEOUT = 3.0  # seconds, per address tried
 READ_TIMEOUT = 20.0  # seconds without a byte
@@ -72,10 +74,19 @@ class Wire:
     """Exchanges with one endpoint, over at most `size` kept connections. Safe to share between threads.
 
     More threads than `size` are served too; their connections are closed after use. `ca_bundle` is a file of
-    certificate authorities; the system's when None.
+    certificate authorities; the system's when None. With `dial` that makes the connections, for hosts that tenants
+    name. Answers have at most `answer_bytes`.
     """
 
-    def __init__(self, endpoint_url: str, *, size: int, ca_bundle: str | None = None) -> None:
+    def __init__(
+        self,
+        endpoint_url: str,
+        *,
+        size: int,
+        ca_bundle: str | None = None,
+        dial: Dial | None = None,
+        answer_bytes: int = MAX_ANSWER_BYTES,
+    ) -> None:
         parts = urlsplit(endpoint_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"not an endpoint: {endpoint_url}")
@@ -87,15 +98,18 @@ class Wire:
         options: dict[str, Any] = {"port": port, "socket_options": _SOCKET_OPTIONS}
         if parts.scheme == "https":
             options["ssl_context"] = ssl.create_default_context(cafile=ca_bundle)
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        kind: Callable[..., HTTPConnection] = _KINDS[parts.scheme, dial is not None]
+        if dial is not None:
+            options["dial"] = dial
         self._new_connection: Callable[[], HTTPConnection] = partial(kind, parts.hostname, **options)
+        self._answer_bytes = answer_bytes
         self._size = size
         self._idle: deque[_Idle] = deque()
 
     def exchange(
         self, method: str, path: str, *, headers: Mapping[str, str], body: bytes, deadline: float
     ) -> Reply:
-        """Write one request and read its answer, at most `MAX_ANSWER_BYTES` of it; redirects are answers.
+        """Write one request and read its answer; redirects are answers.
 
         `headers` name the host; `deadline` is in time.monotonic seconds. Raises `NotSent` or `AnswerLost`;
         ValueError, before anything is written, for a header field that is not one line of ASCII. In all
@@ -103,7 +117,7 @@ class Wire:
         """
         connection = self._connected(deadline)
         try:
-            reply, reusable = _request(connection, method, path, headers, body, deadline)
+            reply, reusable = _request(connection, method, path, headers, body, deadline, self._answer_bytes)
         except BaseException:
             connection.close()
             raise
@@ -131,7 +145,8 @@ class Wire:
             connection.connect()
         except Exception as error:
             connection.close()
-            raise NotSent(_connect_code(error), f"{type(error).__name__}: {error}") from error
+            told = str(error) if isinstance(error, NotReached) else f"{type(error).__name__}: {error}"
+            raise NotSent(_connect_code(error), told) from error
         return connection
 
     def _kept(self) -> HTTPConnection | None:
@@ -153,6 +168,7 @@ def _request(
     headers: Mapping[str, str],
     body: bytes,
     deadline: float,
+    answer_bytes: int,
 ) -> tuple[Reply, bool]:
     """The reply, and whether its connection may carry another request. Raises as `Wire.exchange`."""
     sock = cast(socket.socket, connection.sock)
@@ -166,7 +182,7 @@ def _request(
             response.begin()
         except Exception as error:
             raise AnswerLost(_lost_code(error, deadline), f"{type(error).__name__}: {error}") from error
-        content, lost = _content(response, deadline)
+        content, lost = _content(response, answer_bytes, deadline)
         reusable = response.isclosed() and not lost and not response.will_close
         return Reply(status=response.status, headers=response.headers, body=content, lost=lost), reusable
 
@@ -193,16 +209,49 @@ def _write(sock: socket.socket, head: bytes, body: bytes, deadline: float) -> No
             sock.sendall(rest[start : start + _WRITE_BYTES])
 
 
-def _content(response: HTTPResponse, deadline: float) -> tuple[bytes, str]:
+def _content(response: HTTPResponse, limit: int, deadline: float) -> tuple[bytes, str]:
     """The body of an answer, or nothing and the word that says why."""
+    if (response.length or 0) > limit:  # it says so itself
+        return b"", "answer_too_large"
     try:
-        content = response.read(MAX_ANSWER_BYTES + 1)
+        content = response.read(limit + 1)
     except Exception as error:  # noqa: BLE001 — whatever cut the answer, its status stands
         return b"", _lost_code(error, deadline)
-    if len(content) > MAX_ANSWER_BYTES:
+    if len(content) > limit:
         return b"", "answer_too_large"
     # http.client is silent about a body that ends before its length.
     return (b"", "connection_lost") if response.length else (content, "")
+
+
+class _Dialed:
+    """A connection that goes where `dial` leads."""
+
+    host: str
+    port: int
+    timeout: Any
+
+    def __init__(self, *args: Any, dial: Dial, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._dial = dial
+
+    def _new_conn(self) -> socket.socket:
+        return self._dial(self.host, self.port, time.monotonic() + self.timeout)
+
+
+class _DialedHttp(_Dialed, HTTPConnection):
+    """Without TLS."""
+
+
+class _DialedHttps(_Dialed, HTTPSConnection):
+    """The certificate is that of the host's name, whatever address it leads to."""
+
+
+_KINDS: Final[dict[tuple[str, bool], Callable[..., HTTPConnection]]] = {
+    ("http", False): HTTPConnection,
+    ("https", False): HTTPSConnection,
+    ("http", True): _DialedHttp,
+    ("https", True): _DialedHttps,
+}
 
 
 class _BoundedSocket:
@@ -248,6 +297,8 @@ def _left_before_writing(deadline: float) -> float:
 
 
 def _connect_code(error: Exception) -> str:
+    if isinstance(error, NotReached):
+        return error.code
     if isinstance(error, NameResolutionError):
         return "dns"
     if isinstance(error, NewConnectionError):  # which urllib3 makes a kind of ConnectTimeoutError

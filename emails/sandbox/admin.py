@@ -1,6 +1,6 @@
 """The sandbox inbox: what was captured instead of sent, shown without letting it do anything."""
 
-from typing import Any, Final
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -9,22 +9,9 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, BooleanRadioF
 
 from emails.sandbox.models import CapturedMail
 from mailgrid.core.admin import ConsoleAdmin, newest
+from mailgrid.core.framing import INSIDE, POLICY
 from mailgrid.core.ids import parse_uuid
 from mailgrid.core.showing import cut, mode, moment
-
-# Of the page: nothing from elsewhere, so that a mail can neither fetch pictures nor be followed out of its frame. The
-# console's own scripts need `unsafe-eval` (Alpine); the frame has no scripts at all, see `INSIDE`.
-POLICY: Final = (
-    "default-src 'none'; script-src 'self' 'unsafe-eval' 'unsafe-inline'; style-src 'self' 'unsafe-inline';"
-    " img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; frame-src 'none';"
-    " base-uri 'none'; frame-ancestors 'none'"
-)
-# Of the mail: first in its document, so that it binds all that follows; what the mail adds can only narrow it.
-INSIDE: Final = (
-    '<!doctype html><meta http-equiv="Content-Security-Policy" content="'
-    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
-    '"><meta name="referrer" content="no-referrer">'
-)
 
 
 @admin.register(CapturedMail)

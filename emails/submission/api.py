@@ -10,11 +10,11 @@ from rest_framework.request import Request
 from emails.messages.api import FILTERS, list_answer, one_answer
 from emails.messages.selectors import MessageFilter, get_message, list_messages
 from emails.submission import verbs
+from emails.submission.attachments import InvalidAttachment
 from emails.submission.body import (
     MAX_BATCH,
     BatchBody,
     BulkBody,
-    InvalidAttachment,
     RescheduleBody,
     ScheduleBody,
     SendBody,
@@ -154,10 +154,10 @@ class BulkAction(Endpoint):
         chosen = {name: value for name, value in body.filter if value is not None}
         if not chosen:
             raise Invalid.field("filter", "missing_required_field", "Give at least one condition.")
-        if "batch_id" in chosen and (batch_id := parse_uuid(chosen["batch_id"])) is None:
-            raise Invalid.field("filter.batch_id", "not_found", "There is no such batch.")
-        if "batch_id" in chosen:
-            chosen["batch_id"] = batch_id
+        for name in {"template_id", "batch_id"} & chosen.keys():
+            chosen[name] = parse_uuid(chosen[name])
+            if chosen[name] is None:
+                raise Invalid.field(f"filter.{name}", "not_found", "This is no id.")
         wanted = MessageFilter(status=[], last_event=[], source=[], **chosen)
         matched = verbs.act_on_many(
             action=body.action, messages=list_messages(wanted), now=self.request_time, limit=MAX_BULK
@@ -195,7 +195,7 @@ class CancelEmail(Endpoint):
     def post(self, request: Request, email_id: str) -> HttpResponse:
         """Cancel what is still open of an email."""
         message = verbs.cancel(message_id=email_id, now=self.request_time)
-        return answer({"object": "email", "id": message.pk, "status": message.status})
+        return answer({"object": "email", "id": message.pk, "status": message.current_status})
 
 
 class RetryEmail(Endpoint):

@@ -1,33 +1,26 @@
 """The request bodies of sending: what may be written, and how it becomes a `SubmitRequest`."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, cast
+from functools import lru_cache
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, RootModel, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
-from emails.composition.attachments import AttachmentRefused, read_attachment
-from emails.composition.envelope import Attachment
 from emails.composition.headers import HeaderRefused, check_headers, check_text
-from emails.submission.request import MAX_RECIPIENTS, InvalidFrom, SubmitRequest
+from emails.submission.attachments import MAX_READ, AttachmentBody, read_attachments
+from emails.submission.request import MAX_RECIPIENTS, InvalidFrom, SubmitRequest, TemplateChoice
 from mailgrid.core.addresses import InvalidAddress, Mailbox, parse_mailbox
 from mailgrid.core.bells import Priority
-from mailgrid.core.errors import FieldError, Invalid, MailgridError
+from mailgrid.core.errors import FieldError, Invalid
 from mailgrid.core.vocabulary import Source
 from mailgrid.http.reading import Body
 from mailgrid.http.times import WireTime
+from templates.variables import check_given
 
 MAX_BATCH = 500
 MAX_BODY_BYTES = 2 * 1024 * 1024
 MAX_METADATA_BYTES = 4096
-MAX_ATTACHMENTS = 20
-MAX_READ = 500  # attachments; a longer list is refused before a million wrong ones are read
-
-
-class InvalidAttachment(MailgridError):
-    """An attachment that is not sent as it is."""
-
-    name = "invalid_attachment"
 
 
 def _mailbox(value: Any) -> Any:
@@ -37,6 +30,12 @@ def _mailbox(value: Any) -> Any:
         return parse_mailbox(value)
     except InvalidAddress as error:
         raise PydanticCustomError("invalid_email", "{reason}", {"reason": str(error)}) from None
+
+
+@lru_cache(maxsize=1_000)
+def _known_mailbox(text: str) -> Mailbox:
+    """A tenant's mails name few senders, again and again."""
+    return parse_mailbox(text)
 
 
 def _as_list(value: Any) -> Any:
@@ -69,10 +68,25 @@ def _priority(value: Any) -> Any:
     raise PydanticCustomError("invalid_choice", "priority is 0 to 3, or immediate, high, medium or low.")
 
 
+def _version(value: Any) -> Any:
+    if value == "draft" or (isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 10**6):
+        return value
+    raise PydanticCustomError("invalid_choice", "version is the number of a version, or draft.")
+
+
 def _scalar(value: Any) -> Any:
     if value is None or isinstance(value, str | int | float | bool):
         return value
     raise PydanticCustomError("invalid_type", "A metadata value is a string, a number, true, false or null.")
+
+
+def checked_metadata(given: dict[str, Any] | None) -> dict[str, Any]:
+    """The metadata; raises `Invalid` when it is longer than is kept."""
+    metadata = dict(given or {})
+    size = sum(len(key.encode()) + len(str(value).encode()) for key, value in metadata.items())
+    if size > MAX_METADATA_BYTES:
+        raise Invalid.field("metadata", "too_long", f"At most {MAX_METADATA_BYTES} bytes.")
+    return metadata
 
 
 def _fits(limit: int) -> Callable[[str], str]:
@@ -95,12 +109,18 @@ PriorityField = Annotated[
     BeforeValidator(_priority),
     WithJsonSchema({"enum": [0, 1, 2, 3, "immediate", "high", "medium", "low"]}),
 ]
+VersionField = Annotated[
+    int | Literal["draft"],
+    BeforeValidator(_version),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1}, {"const": "draft"}]}),
+]
 Text = Annotated[str, AfterValidator(_fits(MAX_BODY_BYTES))]
 TagWord = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,256}$")]
 Scalar = Annotated[
     str | int | float | bool | None,
     BeforeValidator(_scalar),
 ]
+Metadata = Annotated[dict[Annotated[str, Field(max_length=64)], Scalar], Field(max_length=50)]
 
 
 class Tag(Body):
@@ -110,23 +130,18 @@ class Tag(Body):
     value: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,256}$")] | None = None
 
 
-class AttachmentBody(Body):
-    """A file, by its content in base64, as a data URI, or as a list of integers."""
+class TemplateBody(Body):
+    """A template and what it is filled with."""
 
-    content: str | Annotated[list[int], Field(fail_fast=True)]
-    filename: str
-    content_type: str | None = None
-    content_id: str | None = None
-    inline_content_id: str | None = None
+    id: Annotated[str, Field(min_length=1, max_length=100)]
+    version: VersionField | None = None
+    variables: dict[str, Any] | None = None
 
-    def read(self) -> Attachment:
-        """The attachment; raises `AttachmentRefused`."""
-        return read_attachment(
-            filename=self.filename,
-            content=self.content,
-            content_type=self.content_type,
-            content_id=self.content_id or self.inline_content_id,
-        )
+    def choice(self) -> TemplateChoice:
+        """The request as a value; raises `Invalid` for variables that are too many or too deep."""
+        variables = self.variables or {}
+        check_given(variables, field="template.variables")
+        return TemplateChoice(wanted=self.id, version=self.version, variables=variables)
 
 
 class SendBody(Body):
@@ -141,15 +156,15 @@ class SendBody(Body):
     cc: Addresses | None = None
     bcc: Addresses | None = None
     reply_to: Annotated[Addresses, Field(max_length=5)] | None = None
-    subject: Annotated[str, _checked(check_text, "subject")]
+    subject: Annotated[str, _checked(check_text, "subject")] | None = None
     html: Text | None = None
     text: Text | None = None
+    template: TemplateBody | None = None
+    variables: dict[str, Any] | None = None
     headers: Annotated[dict[str, str], _checked(check_headers)] | None = None
     attachments: Annotated[list[AttachmentBody], Field(max_length=MAX_READ)] | None = None
     tags: Annotated[list[Tag], Field(max_length=20)] | None = None
-    metadata: Annotated[dict[Annotated[str, Field(max_length=64)], Scalar], Field(max_length=50)] | None = (
-        None
-    )
+    metadata: Metadata | None = None
     scheduled_at: WireTime | None = None
     expires_at: WireTime | None = None
     stream: Annotated[str, Field(min_length=1, max_length=63)] | None = None
@@ -159,19 +174,24 @@ class SendBody(Body):
 
     @model_validator(mode="after")
     def _check_together(self) -> "SendBody":
-        if self.html is None and self.text is None:
-            raise PydanticCustomError("invalid_type", "Give at least one of html and text.")
+        if self.template is not None:
+            if any(part is not None for part in (self.html, self.text, self.variables)):
+                raise PydanticCustomError(
+                    "mutually_exclusive", "A template comes with its own html, text and variables."
+                )
+        elif self.html is None and self.text is None:
+            raise PydanticCustomError("invalid_type", "Give at least one of html, text and template.")
         names = [tag.name for tag in self.tags or []]
         if len(set(names)) < len(names):
             raise PydanticCustomError("mutually_exclusive", "A tag name is given twice.")
         if any(name.lower().startswith("mg_") for name in names):
             raise PydanticCustomError("reserved_name", "Tag names starting with mg_ are reserved.")
-        if self.track_opens or self.track_clicks:
-            raise PydanticCustomError("invalid_choice", "Tracking is not available in this version.")
         return self
 
     def as_request(self, *, source: Source) -> SubmitRequest:
         """The message asked for; raises `Invalid` or `InvalidAttachment`."""
+        if self.variables is not None:
+            check_given(self.variables)
         request = SubmitRequest(
             sender=self._sender(),
             to=tuple(self.to),
@@ -181,14 +201,18 @@ class SendBody(Body):
             subject=self.subject,
             html=self.html,
             text=self.text,
+            template=self.template.choice() if self.template else None,
+            variables=self.variables,
             headers=cast(tuple[tuple[str, str], ...], self.headers or ()),  # as check_headers left it
-            attachments=self._read_attachments(),
+            attachments=read_attachments(self.attachments or ()),
             tags={tag.name: tag.value for tag in self.tags or []},
-            metadata=self._checked_metadata(),
+            metadata=checked_metadata(self.metadata),
             scheduled_at=self.scheduled_at,
             expires_at=self.expires_at,
             stream=self.stream,
             priority=self.priority,
+            track_opens=self.track_opens,
+            track_clicks=self.track_clicks,
             source=source,
         )
         if len(request.recipients) > MAX_RECIPIENTS:
@@ -199,31 +223,10 @@ class SendBody(Body):
 
     def _sender(self) -> Mailbox | None:
         try:
-            return None if self.from_ is None else parse_mailbox(self.from_)
+            return None if self.from_ is None else _known_mailbox(self.from_)
         except InvalidAddress as error:
             item = FieldError("from", "invalid_email", str(error))
             raise InvalidFrom(f"from: {error}", errors=[item]) from None
-
-    def _read_attachments(self) -> tuple[Attachment, ...]:
-        if len(self.attachments or ()) > MAX_ATTACHMENTS:
-            error = FieldError("attachments", "too_many", f"At most {MAX_ATTACHMENTS} attachments.")
-            raise InvalidAttachment(error.message, errors=[error])
-        read, refused = [], []
-        for place, attachment in enumerate(self.attachments or []):
-            try:
-                read.append(attachment.read())
-            except AttachmentRefused as error:
-                refused.append(FieldError(f"attachments[{place}]", "invalid_attachment", str(error)))
-        if refused:
-            raise InvalidAttachment(f"{refused[0].field}: {refused[0].message}", errors=refused)
-        return tuple(read)
-
-    def _checked_metadata(self) -> dict[str, Any]:
-        metadata = dict(self.metadata or {})
-        size = sum(len(key.encode()) + len(str(value).encode()) for key, value in metadata.items())
-        if size > MAX_METADATA_BYTES:
-            raise Invalid.field("metadata", "too_long", f"At most {MAX_METADATA_BYTES} bytes.")
-        return metadata
 
 
 class ScheduleBody(SendBody):
@@ -248,6 +251,7 @@ class BulkFilter(Body):
 
     stream: str | None = None
     tag: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,256}(:[A-Za-z0-9_-]{0,256})?$")] | None = None
+    template_id: str | None = None
     batch_id: str | None = None
     since: WireTime | None = None
     until: WireTime | None = None

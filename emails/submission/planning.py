@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from emails.composition import plaintext
-from emails.messages import content as contents
 from emails.messages.content import Content
+from emails.submission import attachments
 from emails.submission.policy import Decision, Desk
-from emails.submission.request import SubmitRequest
+from emails.submission.request import Attached, SubmitRequest
 from mailgrid.core.callers import Caller
 from mailgrid.core.errors import FieldError, Invalid, MailgridError
 from mailgrid.core.ids import uuid7
@@ -42,6 +41,7 @@ def plan(
     With `strict` one refused message refuses all, and its error is raised.
     """
     desk = Desk(caller, now=now)
+    desk.look_up([one for request in requests for one in _attached(request)])
     decided, refused = _judge(desk, requests)
     if strict and refused:
         raise _whole_refusal(refused, batch=batch)
@@ -82,24 +82,22 @@ def _whole_refusal(refused: Sequence[tuple[int, MailgridError]], *, batch: bool)
 
 
 def _content(desk: Desk, decision: Decision) -> Content:
-    request = decision.request
-    text = request.text
-    if text is None and request.html is not None:
-        text = plaintext.from_html(request.html)
+    request, wording = decision.request, decision.wording
     return Content(
-        subject=request.subject,
-        html=request.html,
-        text=text or None,
+        subject=wording.subject,
+        html=None if wording.version else wording.html,
+        text=None if wording.version else wording.text,
+        version=wording.version,
+        copy=decision.copy,
         headers=request.headers,
-        attachments=tuple(
-            contents.store_attachment(
-                tenant_id=desk.caller.tenant_id,
-                filename=file.filename,
-                content_type=file.content_type,
-                content_id=file.content_id,
-                content=file.content,
-                sensitive=decision.stream.sensitive,
-            )
-            for file in request.attachments
+        attachments=attachments.stored(
+            request.attachments,
+            desk.files,
+            tenant_id=desk.caller.tenant_id,
+            sensitive=decision.sensitive,
         ),
     )
+
+
+def _attached(request: Candidate) -> tuple[Attached, ...]:
+    return () if isinstance(request, MailgridError) else request.attachments

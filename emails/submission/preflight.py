@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from emails.composition import plaintext
 from emails.submission.policy import Decision, Desk
 from emails.submission.request import SubmitRequest
 from emails.submission.services import suppression_reasons
+from emails.submission.wording import Wording
 from mailgrid.core.callers import Caller
 from mailgrid.core.errors import FieldError, MailgridError
 
@@ -31,42 +31,48 @@ class Preflight:
 
 def preflight(*, request: SubmitRequest, caller: Caller, now: datetime) -> Preflight:
     """Judge a message as `submit` would."""
-    text = plaintext.from_html(request.html) if request.text is None and request.html else request.text
+    desk = Desk(caller, now=now)
+    desk.look_up(request.attachments)
     try:
-        decision = Desk(caller, now=now).decide(request)
+        decision = desk.decide(request)
     except MailgridError as error:
-        return _verdict(request, text, None, {}, error)
+        return _verdict(request, None, {}, error)
     reasons = suppression_reasons([decision], caller, now=now)
     listed = {address: reason for (_, address), reason in reasons.items()}
-    return _verdict(request, text, decision, listed, None)
+    return _verdict(request, decision, listed, None)
 
 
 def _verdict(
     request: SubmitRequest,
-    text: str | None,
     decision: Decision | None,
     listed: dict[str, str],
     error: MailgridError | None,
 ) -> Preflight:
+    words = decision.wording if decision else _as_written(request)
     errors = tuple(error.errors or [FieldError("", error.name, error.message)]) if error else ()
     return Preflight(
         size=decision.size if decision else 0,
         recipients=tuple((box.address, listed.get(box.address, "")) for _, box in request.recipients),
-        subject=request.subject,
-        html=request.html,
-        text=text or None,
+        subject=words.subject,
+        html=words.html,
+        text=words.text,
         errors=errors,
-        warnings=tuple(_warnings(request, text, decision, listed)),
+        warnings=tuple(_warnings(request, words, decision, listed)),
     )
 
 
+def _as_written(request: SubmitRequest) -> Wording:
+    """Of a mail that would be refused: it may be that nothing can be rendered."""
+    return Wording(subject=request.subject or "", html=request.html, text=request.text or None)
+
+
 def _warnings(
-    request: SubmitRequest, text: str | None, decision: Decision | None, listed: dict[str, str]
+    request: SubmitRequest, words: Wording, decision: Decision | None, listed: dict[str, str]
 ) -> list[tuple[str, str]]:
     found = []
-    if not text:
+    if not words.text:
         found.append(("no_text", "The mail has no text part; some readers and filters want one."))
-    if not request.html:
+    if not words.html:
         found.append(("no_html", "The mail has no HTML part."))
     if decision and decision.stream.paused:
         found.append(("stream_paused", "The stream is paused: the mail would be held."))

@@ -4,9 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+
+from emails.attachments import intake as attachments
+from emails.attachments.intake import Awaited
 from emails.events import services as events
 from emails.events.services import NewEvent
 from emails.events.transitions import suppression_data
@@ -17,10 +22,11 @@ from emails.messages.queue.intake import NewMessage, NewRecipient
 from emails.sandbox import simulator
 from emails.submission.planning import Plan
 from emails.submission.policy import Decision, Desk
+from emails.submission.request import ToFetch
 from emails.suppressions.selectors import which_are_suppressed
 from emails.transports.models import Transport
 from mailgrid.core import metrics
-from mailgrid.core.bells import Priority, ring
+from mailgrid.core.bells import FETCH, Priority, ring
 from mailgrid.core.callers import Caller
 from mailgrid.core.errors import MailgridError
 from mailgrid.core.ids import uuid7
@@ -67,7 +73,12 @@ def store(planned: Plan, *, now: datetime) -> Submitted:
             (index, _message(planned, decision, content, reasons, over_quota=over_quota))
             for index, decision, content in planned.decided
         ]
-        _store([message for _, message in messages], now=now)
+        awaited = [
+            one
+            for decision, (_, message) in zip(decisions, messages, strict=True)
+            for one in _awaited(decision, message, over_quota=over_quota)
+        ]
+        _store([message for _, message in messages], awaited, now=now)
     return Submitted(
         accepted=tuple(_accepted(index, message) for index, message in messages),
         refused=planned.refused,
@@ -83,7 +94,7 @@ def _allowance(
 
     Yields whether the tenant is over its quota and wants its mail held instead of refused.
     """
-    everybody = [(d.stream.pk, mailbox.address) for d in decisions for _, mailbox in d.request.recipients]
+    everybody = [(d.stream.id, mailbox.address) for d in decisions for _, mailbox in d.request.recipients]
     counted = sum(1 for one in everybody if one not in reasons)
     limits: dict[str, Any] = {
         "tenant_id": desk.tenant.id,
@@ -117,12 +128,12 @@ def suppression_reasons(
     decisions: Sequence[Decision], caller: Caller, *, now: datetime
 ) -> dict[tuple[UUID, str], str]:
     """The reason for each (stream, address) that must not get mail."""
-    asked = {
-        (caller.tenant_id, decision.stream.pk, mailbox.address)
+    asked = [
+        (caller.tenant_id, decision.stream.id, mailbox.address)
         for decision in decisions
         for _, mailbox in decision.request.recipients
-    }
-    listed = which_are_suppressed(sorted(asked, key=str), now=now)
+    ]
+    listed = which_are_suppressed(asked, now=now)
     found: dict[tuple[UUID, str], str] = {
         (stream, address): why.reason for (_, stream, address), why in listed.items()
     }
@@ -130,7 +141,7 @@ def suppression_reasons(
         if decision.transport is None or decision.transport.kind == Transport.Kind.SANDBOX:
             for _, mailbox in decision.request.recipients:
                 if simulator.outcome_of(mailbox.address) == "suppressed":
-                    found.setdefault((decision.stream.pk, mailbox.address), SuppressedReason.BOUNCE)
+                    found.setdefault((decision.stream.id, mailbox.address), SuppressedReason.BOUNCE)
     return found
 
 
@@ -146,21 +157,22 @@ def _message(
     request, stream = decision.request, decision.stream
     recipients = tuple(
         NewRecipient(
-            id=uuid7(), kind=kind, mailbox=mailbox, suppressed=reasons.get((stream.pk, mailbox.address), "")
+            id=uuid7(), kind=kind, mailbox=mailbox, suppressed=reasons.get((stream.id, mailbox.address), "")
         )
         for kind, mailbox in request.recipients
     )
     state, hold_reason = _first_state(desk, decision, recipients, over_quota=over_quota)
+    message_id = uuid7()
     return NewMessage(
-        id=uuid7(),
-        delivery_id=uuid7(),
+        id=message_id,
+        delivery_ids=tuple(uuid7() for _ in recipients) if decision.copy else (uuid7(),),
         tenant_id=desk.caller.tenant_id,
         test=desk.caller.test,
-        stream_id=stream.pk,
+        stream_id=stream.id,
         transport_id=decision.transport_id,
         priority=int(decision.priority),
         at_most_once=stream.delivery == stream.Promise.AT_MOST_ONCE,
-        sensitive=stream.sensitive,
+        sensitive=decision.sensitive,
         source=request.source,
         state=state,
         hold_reason=hold_reason,
@@ -186,6 +198,8 @@ def _first_state(
 ) -> tuple[Status, str]:
     if all(recipient.suppressed for recipient in recipients):
         return Status.SUPPRESSED, ""
+    if any(isinstance(one, ToFetch) for one in decision.request.attachments):
+        return Status.HELD, HoldReason.ATTACHMENTS  # also what is due later: the host may be gone by then
     if over_quota:
         return Status.HELD, HoldReason.QUOTA
     if decision.scheduled_at is not None:
@@ -197,14 +211,43 @@ def _first_state(
     return Status.QUEUED, ""
 
 
-def _store(messages: Sequence[NewMessage], *, now: datetime) -> None:
+def _awaited(decision: Decision, message: NewMessage, *, over_quota: bool) -> list[Awaited]:
+    """What a worker fetches before the message may go; nothing for one that nobody gets."""
+    if message.state == Status.SUPPRESSED:
+        return []
+    return [
+        Awaited(
+            tenant_id=message.tenant_id,
+            message_id=message.id,
+            position=position,
+            place=one.place,
+            filename=one.filename,
+            content_type=one.content_type,
+            then_held=HoldReason.QUOTA if over_quota else "",
+        )
+        for position, one in enumerate(decision.request.attachments)
+        if isinstance(one, ToFetch)
+    ]
+
+
+def _store(messages: Sequence[NewMessage], awaited: Sequence[Awaited], *, now: datetime) -> None:
     if not messages:
         return
     facts = [event for message in messages for event in _events(message, now)]
-    rows = [*intake.inserts(messages, now=now), events.insert(facts, now=now)]
+    rows = [
+        *intake.inserts(messages, now=now),
+        *attachments.inserts(awaited, now=now),
+        events.insert(facts, now=now),
+    ]
     until_done(lambda: insert_all(rows))
     for priority in sorted({m.priority for m in messages if m.state == Status.QUEUED}):
         ring(Priority(priority).queue)
+    if awaited:
+        ring(FETCH)
+    transaction.on_commit(partial(_count, messages), robust=True)  # what is not committed was not accepted
+
+
+def _count(messages: Sequence[NewMessage]) -> None:
     for source in {message.source for message in messages}:
         count = sum(len(message.recipients) for message in messages if message.source == source)
         metrics.accepted.labels(source=source).inc(count)

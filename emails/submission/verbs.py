@@ -1,6 +1,6 @@
 """What a tenant may still do to an accepted message: cancel, reschedule, hold, release, send again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,18 +8,19 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 
+from emails.attachments.selectors import places_of
 from emails.composition.envelope import Attachment
 from emails.events import transitions
 from emails.events.services import NewEvent, record
 from emails.messages import content as contents
-from emails.messages.content import Content, ContentGone
+from emails.messages.content import Content, ContentGone, StoredAttachment
 from emails.messages.lifecycle import RETRYABLE, WAITING, Input
 from emails.messages.models import Delivery, Message, Recipient
 from emails.messages.queue import passes
-from emails.messages.selectors import get_message, recipients_of
+from emails.messages.selectors import get_message, has_status, recipients_of
 from emails.submission.planning import Plan, plan
 from emails.submission.policy import MAX_AHEAD, PAST_IS_NOW
-from emails.submission.request import SubmitRequest
+from emails.submission.request import Attached, SubmitRequest, ToFetch
 from mailgrid.core.addresses import Mailbox, parse_mailbox
 from mailgrid.core.bells import Priority, ring
 from mailgrid.core.callers import Caller
@@ -125,15 +126,7 @@ def _same_again(message: Message, recipients: Iterable[Recipient]) -> SubmitRequ
         html=content.html,
         text=content.text or "",
         headers=content.headers,
-        attachments=tuple(
-            Attachment(
-                filename=part.filename,
-                content_type=part.content_type,
-                content_id=part.content_id,
-                content=contents.read_attachment(part, tenant_id=message.tenant_id),
-            )
-            for part in content.attachments
-        ),
+        attachments=_attachments_again(message, content.attachments),
         tags=message.tags,
         metadata=message.metadata,
         stream=str(message.stream_id),
@@ -142,10 +135,31 @@ def _same_again(message: Message, recipients: Iterable[Recipient]) -> SubmitRequ
     )
 
 
+def _attachments_again(message: Message, parts: Sequence[StoredAttachment]) -> tuple[Attached, ...]:
+    """The bytes that were sent, or would have been; what could not be fetched is fetched anew."""
+    places = places_of(message.pk) if any(not part.blob for part in parts) else {}
+    return tuple(
+        Attachment(
+            filename=part.filename,
+            content_type=part.content_type,
+            content_id=part.content_id,
+            content=contents.read_attachment(part, tenant_id=message.tenant_id),
+        )
+        if part.blob or position not in places
+        else ToFetch(
+            place=places[position],
+            filename=part.filename,
+            content_type=part.content_type or None,
+            content_id=part.content_id,
+        )
+        for position, part in enumerate(parts)
+    )
+
+
 def act_on_many(*, action: str, messages: QuerySet[Message], now: datetime, limit: int) -> int:
     """Hold, release or cancel the open deliveries of up to `limit` messages, in chunks; how many messages matched."""
     act = {"cancel": _cancel, "hold": _hold, "release": _release}[action]
-    chosen = messages.filter(status__in=_ACTED_ON[action])
+    chosen = messages.filter(has_status(_ACTED_ON[action]))
     if action == "release":
         chosen = chosen.filter(deliveries__hold_reason=HoldReason.MANUAL).distinct()
     ids = list(chosen.order_by("pk").values_list("pk", flat=True)[:limit])

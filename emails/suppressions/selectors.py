@@ -86,6 +86,8 @@ def which_are_suppressed(targets: Iterable[Target], *, now: datetime) -> dict[Ta
     listed: dict[str, list[Suppressed]] = defaultdict(list)
     for row in _listed_for(asked, now=now):
         listed[row.address].append(row)
+    if not listed:
+        return {}
     found: dict[Target, Suppressed] = {}
     for target in asked:
         tenant_id, stream_id, address = target
@@ -165,6 +167,18 @@ def find(id_or_email: str, *, operator: bool, now: datetime) -> Suppression:
     if row is None:
         raise SuppressionNotFound("This address is not suppressed.")
     return row
+
+
+def unsubscribed(*, tenant_id: UUID, address: str, scope: str, scope_id: UUID, now: datetime) -> UUID | None:
+    """The suppression by which an address unsubscribed from exactly this, if it is in force."""
+    rows = _active(now).filter(
+        tenant_id=tenant_id,
+        address=address.lower(),
+        scope=scope,
+        scope_id=scope_id,
+        origin=Suppression.Origin.UNSUBSCRIBE,
+    )
+    return rows.values_list("pk", flat=True).first()
 
 
 def explain(email: str, *, tenant_id: UUID, operator: bool, now: datetime) -> Explanation:

@@ -157,6 +157,21 @@ def lift_many(
     return lifted
 
 
+def lift_unsubscribe(
+    *, tenant_id: UUID, address: str, scope: str, scope_id: UUID, actor: Actor, now: datetime
+) -> bool:
+    """Let an address have again what it unsubscribed from; says whether it had. Bounces and complaints stay."""
+    with transaction.atomic():
+        rows = Suppression.across_tenants.filter(
+            tenant_id=tenant_id,
+            address=address.lower(),
+            scope=scope,
+            scope_id=scope_id,
+            origin=Suppression.Origin.UNSUBSCRIBE,
+        )
+        return bool(_delete(rows, tenant_id=tenant_id, actor=actor, now=now))
+
+
 _COLUMNS: Final = (
     "id",
     "tenant_id",

@@ -1,6 +1,6 @@
 """What each kind of transport needs to know, and what of it is secret. Pure.
 
-Values are checked here when they are saved; who may reach which host is for `emails.transports.hosts`.
+Values are checked here when they are saved; who may reach which host is for `mailgrid.core.hosts`.
 """
 
 from collections.abc import Collection, Mapping
@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from emails.transports.hosts import ForbiddenHost, check_host, check_url, is_listed
 from mailgrid.core.errors import FieldError, Invalid, MissingField
+from mailgrid.core.hosts import ForbiddenHost, check_host, check_url, is_listed
 
 SECRETS: Final = frozenset({"secret_access_key", "password"})
 SMTP_PORTS: Final = frozenset({25, 465, 587, 2465, 2525, 2587})  # those on which providers take submissions

@@ -6,7 +6,7 @@ orjson and pydantic accept duplicate keys, and pydantic NaN; the standard librar
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NoReturn, TypeVar
 
@@ -23,6 +23,8 @@ MEGABYTE = 1024 * 1024
 
 # SDKs repeat values of the path in their bodies; these alone are ignored when a model does not know them.
 FILLERS = frozenset({"id", "email", "broadcast_id", "webhook_id", "contact_id", "segment_id", "audience_id"})
+
+_CONTAINERS = frozenset({dict, list})  # as json makes them
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -56,7 +58,9 @@ def read_json(request: Any, *, limit: int, max_keys: int = MAX_KEYS) -> Any:
 def validate(model: type[Model], value: Any, *, now: datetime) -> Model:
     """`value` as the model; raises `Invalid` or `MissingField` with every field that is to blame."""
     if isinstance(value, dict):
-        value = {key: item for key, item in value.items() if key in model.model_fields or key not in FILLERS}
+        if not FILLERS.isdisjoint(value):
+            ignored = FILLERS - model.model_fields.keys()
+            value = {key: item for key, item in value.items() if key not in ignored}
     elif not issubclass(model, RootModel):
         raise Invalid("The body must be a JSON object.")
     try:
@@ -123,19 +127,20 @@ def _whole(text: str) -> int:
     return number
 
 
-def _children(value: Any) -> Iterator[Any]:
+def _children(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
-        return iter(value.values())
-    return iter(value) if isinstance(value, list) else iter(())
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _deeper_than(value: Any, limit: int) -> bool:
+    """Level by level, of which a batch has many values and few levels."""
     level = [value]
     for _ in range(limit):
-        level = [child for parent in level for child in _children(parent)]
+        level = [child for parent in level for child in _children(parent) if type(child) in _CONTAINERS]
         if not level:
             return False
-    return any(isinstance(item, dict | list) for item in level)
+    return True
 
 
 def _refuse_broken_text(value: Any) -> None:

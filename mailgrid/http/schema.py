@@ -64,10 +64,10 @@ class EndpointSchema(AutoSchema):
         }
 
     def get_override_parameters(self) -> list[Any]:
-        if self.method != "GET" or "{" in self.path.rsplit("/", 1)[-1]:
+        if self.method != "GET":
             return []
         filters = getattr(self.view, "filters", ())
-        names = (*_PAGING, *filters) if filters else ()
+        names = (*_PAGING, *filters) if filters and getattr(self.view, "paged", True) else filters
         return [OpenApiParameter(name, OpenApiTypes.STR, OpenApiParameter.QUERY) for name in names]
 
     def _is_list_view(self, serializer: Any = None) -> bool:

@@ -30,13 +30,15 @@ class Endpoint(APIView):
     """One resource or verb.
 
     `scopes` maps each method to the scope it needs (a route without one fails the tests); `operator` routes are for
-    keys of the operator tenant. `bodies` and `filters` describe the route in the OpenAPI document.
+    keys of the operator tenant. `bodies` and `filters` describe the route in the OpenAPI document; a GET with filters
+    answers a page, unless `paged` says otherwise.
     """
 
     http_method_names = ["get", "post", "patch", "put", "delete"]
     scopes: ClassVar[Mapping[str, str]] = {}
     bodies: ClassVar[Mapping[str, type[BaseModel]]] = {}
     filters: ClassVar[tuple[str, ...]] = ()
+    paged: ClassVar[bool] = True
     operator: ClassVar[bool] = False
     body_limit: ClassVar[int] = MEGABYTE
     max_keys: ClassVar[int] = MAX_KEYS
@@ -92,13 +94,16 @@ class Endpoint(APIView):
         work: Callable[[Prepared], dict[str, Any]],
         status: int = 200,
         dedupe: bool = False,
+        said: Any = None,
     ) -> HttpResponse:
         """Answer what `work` returns; under an Idempotency-Key do it at most once and keep the answer.
 
         `prepare` reads and judges outside of the transaction in which `work` runs and its answer is kept. With
-        `dedupe` an identical body counts as a key for a day, for tenants that asked for it.
+        `dedupe` an identical body counts as a key for a day, for tenants that asked for it. `said` is what the request
+        says, where that is not its body.
         """
-        name = idempotency.name_of(self.request, self.caller, route, self.json(), dedupe=dedupe)
+        said = self.json() if said is None else said
+        name = idempotency.name_of(self.request, self.caller, route, said, dedupe=dedupe)
         if name is None:
             done = work(prepare())
             failpoints.reach("accept.after_commit")

@@ -20,6 +20,7 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "mailgrid.core.apps.CoreConfig",
     "tenants.apps.TenantsConfig",
+    "templates.apps.TemplatesConfig",
     "emails.apps.EmailsConfig",
     "workers.apps.WorkersConfig",
 ]

@@ -107,7 +107,7 @@ def _subclasses(model: type[Any]) -> Iterator[type[Any]]:
 NESTED = {
     one.__name__: one
     for one in _subclasses(BaseModel)
-    if one.__module__.startswith(("emails.", "tenants.", "mailgrid."))
+    if one.__module__.startswith(("emails.", "templates.", "tenants.", "mailgrid."))
 }
 
 

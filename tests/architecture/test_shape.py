@@ -25,7 +25,7 @@ from mailgrid.env import BASE_DIR, VARIABLES, as_markdown
 from workers import queues, routing, schedule
 from workers.celery import app
 
-PACKAGES = ("mailgrid", "emails", "tenants", "workers")
+PACKAGES = ("mailgrid", "emails", "templates", "tenants", "workers")
 MAX_LINES = 400
 
 
@@ -140,7 +140,7 @@ def test_a_tenants_rows_are_found_by_an_index_that_starts_with_the_tenant(model)
 @pytest.mark.parametrize("model", OF_TENANTS, ids=lambda model: model.__name__)
 def test_a_model_with_modes_says_so(model):
     has_test = any(field.name == "test" for field in model._meta.fields)
-    separate = model.__name__ in {"Message", "Event", "CapturedMail"}
+    separate = model.__name__ in {"Message", "Event", "CapturedMail", "Verification"}
     assert bool(getattr(model, "has_modes", False)) == separate
     assert has_test or not separate
 
@@ -262,8 +262,8 @@ _PACE = "emails/delivery/pacing.py"  # how far an account has recovered is asked
 
 def test_services_and_pure_modules_do_not_ask_for_the_time():
     """Only entry points read the clock: api, tasks, commands, adapters, and the worker's own loop."""
-    allowed = ("api.py", "admin.py", "hosts.py", "health.py", "views.py", "authentication.py")
-    places = ("workers/", "mailgrid/core/", "tenants/management/", *_LOOPS, _PACE)
+    allowed = ("api.py", "admin.py", "downloads.py", "pages.py", "health.py", "views.py", "authentication.py")
+    places = ("workers/", "mailgrid/core/", "tenants/management/", "templates/management/", *_LOOPS, _PACE)
     found = [
         name
         for name in modules()

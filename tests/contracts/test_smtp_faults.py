@@ -202,7 +202,7 @@ def test_past_the_deadline_and_just_before_it_nothing_is_begun(
 ) -> None:
     for seconds in (-1.0, 0.04):
         error = error_of(send(sender, seconds=seconds))
-        assert (error.kind, error.code) == (ErrorClass.THROTTLED, "deadline")
+        assert (error.kind, error.code, error.ours) == (ErrorClass.THROTTLED, "deadline", True)
     assert server.counts() == {}
 
 
@@ -213,7 +213,7 @@ def test_a_mail_without_time_for_its_answer_is_left_without_its_dot(
     monkeypatch.setattr(smtp_connection, "ANSWER_SECONDS", 4.8)
     server.misbehave(Action.DRIP, stage=Stage.SENDER, drip_ms=30)
     error = error_of(send(sender))
-    assert (error.kind, error.code) == (ErrorClass.THROTTLED, "deadline")
+    assert (error.kind, error.code, error.ours) == (ErrorClass.THROTTLED, "deadline", True)
     assert len(server.journal()) == 1
 
 

@@ -209,7 +209,7 @@ def test_a_password_goes_in_the_clear_to_listed_hosts_alone(
     assert server.counts()["passwords in the clear"] == 1
     server.reset()
     server.offer(plain_auth=True)
-    monkeypatch.setattr("workers.transports.smtp_dialing.is_public", lambda _: True)
+    monkeypatch.setattr("workers.dialing.is_public", lambda _: True)
     with transport(server, tls="none", allowed_hosts=frozenset()) as sender:
         error = error_of(send(sender))
         assert (error.kind, error.code) == (ErrorClass.AUTH, "unencrypted_login")

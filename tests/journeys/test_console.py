@@ -19,6 +19,7 @@ from emails.story.overview import Number, overview
 from mailgrid.core.clock import now
 from mailgrid.core.scoping import in_scope
 from mailgrid.core.vocabulary import HoldReason, Status
+from tenants.files.models import File
 from tenants.members.services import create_operator
 from tenants.models import ApiKey, AuditEntry, Domain, Membership, Plan, Tenant, User
 from workers.models import WorkerProcess
@@ -82,6 +83,7 @@ def rows(told: Message, acme: Any) -> None:
     WorkerProcess.objects.create(host="a", pid=1, queues=["events"], started_at=now(), seen_at=now())
     member = User.objects.create(username="mia")
     Membership.across_tenants.create(tenant=acme.tenant, user=member)
+    File.across_tenants.create(tenant=acme.tenant, filename="a.txt", size=4, created_at=now())
 
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)

@@ -196,7 +196,7 @@ def run_now(console: Client, row: PeriodicTask) -> str:
 BELLS = {
     "sweep": (routing.SWEEP, "{}", bells.MAINTENANCE),
     "ingest": (routing.INGEST, "", bells.EVENTS),
-    "checks": (routing.CHECK_TRANSPORTS, "{}", bells.FETCH),
+    "checks": (routing.FETCH, "{}", bells.FETCH),
     "codes": (routing.DELIVER, '{"priority": 0}', bells.Priority.IMMEDIATE.queue),
 }
 

@@ -69,7 +69,14 @@ OTHER_SETTINGS = {
     "frequency_cap": {"count": 3, "days": 7},
     "tracking_host": "go.acme.example",
     "postal_address": "1 Acme Road",
-    "attachment_sources": [{"host": "files.acme.example"}],
+    "attachment_sources": [
+        {
+            "name": "invoices",
+            "url": "https://files.acme.example/invoices/",
+            "headers": {},
+            "directory": None,
+        }
+    ],
     "redirect_origins": ["https://app.acme.example"],
     "index_bodies": False,
 }
@@ -310,9 +317,10 @@ class TestTenants:
         made = Tenant.objects.get(pk=shown["id"])
         names = Stream.across_tenants.filter(tenant=made).values_list("name", flat=True)
         assert sorted(names) == ["marketing", "notifications", "transactional"]
-        first, second = trail(made)
+        first, second, third = trail(made)
         assert (first.actor_type, first.action) == ("key", "tenant.create")
         assert second.action == "stream.create_defaults"
+        assert third.action == "template.install_builtins"
 
     def test_every_field_may_be_given(self, operator: Caller, gold: Plan) -> None:
         body = {

@@ -19,7 +19,7 @@ from tenants.audit.models import AuditEntry
 from tenants.members.services import create_operator
 from tests.fakes.ses import FakeSes
 from tests.live import LiveMailgrid, free_port
-from workers.tasks.fetching import check_transports
+from workers.tasks.fetching import fetch
 
 UNKNOWN_ID = "01970000-0000-7000-8000-000000000000"
 
@@ -68,7 +68,7 @@ def worker(monkeypatch) -> list[dict[str, int]]:
     answered: list[dict[str, int]] = []
 
     def sleep(_seconds: float) -> None:
-        answered.append(check_transports(of_a_newer_version=1))
+        answered.append(fetch(of_a_newer_version=1))
 
     monkeypatch.setattr(checks, "time", SimpleNamespace(sleep=sleep, monotonic=time.monotonic))
     return answered
@@ -142,7 +142,7 @@ def test_what_the_installation_cannot_open_is_told_and_takes_no_other_along(
     Transport.across_tenants.filter(name="sealed").update(secrets_key_id="lost")
     pending = [check(api(acme), name) for name in ("sealed", "main")]
     assert [(status, told["status"]) for status, told in pending] == [(202, "pending")] * 2
-    assert check_transports() == {"failed": 1, "ok": 1}
+    assert fetch() == {"failed": 1, "ok": 1}
     read = [
         api(acme).get(f"/api/transports/{told['transport_id']}/checks/{told['id']}").json()
         for _, told in pending
@@ -175,7 +175,7 @@ def test_without_a_worker_the_answer_is_pending_and_can_be_asked_for(api, acme, 
     )
     path = f"/api/transports/main/checks/{told['id']}"
     assert api(acme).get(path).json() == told
-    check_transports()
+    fetch()
     assert api(acme).get(path).json()["status"] == "ok"
 
 
@@ -183,7 +183,7 @@ def test_a_transport_has_one_open_check_which_everybody_joins(api, acme, connect
     connect()
     first, second = (check(api(acme), "main")[1]["id"] for _ in range(2))
     assert first == second
-    assert check_transports() == {"ok": 1}
+    assert fetch() == {"ok": 1}
     assert len(ses.requests()) == 1
     third = check(api(acme), "main")[1]["id"]
     assert third != first
@@ -219,7 +219,7 @@ def test_a_check_goes_with_its_transport(api, acme, connect, nobody):
     check(api(acme), "main")
     assert api(acme).delete("/api/transports/main").status_code == 200
     assert not TransportCheck.objects.exists()
-    assert check_transports() == {}
+    assert fetch() == {}
 
 
 def test_answers_are_kept_for_a_day(api, acme, connect, worker):
@@ -266,7 +266,7 @@ def test_the_console_does_not_wait_for_long(console, connect, monkeypatch):
     monkeypatch.setattr("emails.transports.admin.CHECK_SECONDS", 0)
     made = connect()
     assert "A worker is at it." in told_by(console, made)
-    check_transports()
+    fetch()
     page = console.get(f"/admin/emails/transport/{made}/change/").content.decode()
     assert re.search(r'mg-badge[^>]*">ok<', page)
 

@@ -2,12 +2,12 @@
 
 import secrets
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Final
 
 from django.conf import settings
-from django.core.files.base import ContentFile
-from django.core.files.storage import storages
 
+from mailgrid.core import blobs as core_blobs
 from mailgrid.core.clock import now
 from workers.doctor.findings import Check, Finding, ill, well
 from workers.fleet.state import problems
@@ -15,9 +15,10 @@ from workers.fleet.state import problems
 
 def blobs() -> Iterator[Finding]:
     """Written, read back, removed."""
-    store, content = storages["blobs"], secrets.token_bytes(32)
+    store, content = core_blobs.store(), secrets.token_bytes(32)
+    name = f"doctor/{secrets.token_hex(8)}"
     try:
-        name = store.save(f"doctor/{secrets.token_hex(8)}", ContentFile(content))
+        store.keep(name, BytesIO(content))
         with store.open(name) as file:
             read = file.read()
         store.delete(name)

@@ -5,16 +5,15 @@ from typing import Any
 from celery import shared_task
 
 from mailgrid.core import bells
-from workers import rounds
-from workers.checking import check_alone
+from workers import fetching, rounds
 from workers.process import holdings
 
 
-@shared_task(name="workers.tasks.fetching.check_transports")
-def check_transports(**_newer: Any) -> dict[str, int]:
-    """Answer the checks of transports that are due; how many ended how."""
+@shared_task(name="workers.tasks.fetching.fetch")
+def fetch(**_newer: Any) -> dict[str, int]:
+    """Checks of transports and attachments that are due; how many ended how."""
     holdings().looked_at(bells.FETCH)
-    return dict(check_alone())
+    return dict(fetching.work_off())
 
 
 @shared_task(name="workers.tasks.fetching.send_canaries")

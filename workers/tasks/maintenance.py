@@ -27,6 +27,12 @@ def collect_garbage(**_newer: Any) -> dict[str, int]:
     return dict(housekeeping.collect_garbage(now=now()))
 
 
+@shared_task(name="workers.tasks.maintenance.sweep_store")
+def sweep_store(**_newer: Any) -> dict[str, int]:
+    """Bytes that no row names any more."""
+    return dict(housekeeping.sweep_store(clock=now))
+
+
 @shared_task(name="workers.tasks.maintenance.observe_broker")
 def observe_broker(**_newer: Any) -> dict[str, int]:
     """How deep the broker's queues are, who listens, and which bells died."""

@@ -16,6 +16,7 @@ from emails.transports.models import Transport as TransportRow
 from emails.transports.selectors import full_settings
 from emails.transports.settings import SesSettings, SmtpSettings
 from mailgrid.core.crypto import CannotDecrypt
+from workers.dialing import dialer
 from workers.transports.memory import MemoryTransport
 from workers.transports.sandbox import SandboxTransport
 from workers.transports.ses import SesTransport
@@ -82,6 +83,8 @@ def _ses(row: TransportRow) -> Transport:
         endpoint_url=account.endpoint_url,
         configuration_set=account.configuration_set,
         pool_size=settings.SEND_THREADS,
+        # An endpoint of one's own leads wherever its name server says today; Amazon's may lead into one's own network.
+        dial=dialer(settings.UNSAFE_HOSTS) if account.endpoint_url else None,
     )
 
 

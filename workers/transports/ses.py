@@ -16,6 +16,7 @@ from emails.composition.calls import calls_of, may_be_one_call
 from emails.composition.envelope import Envelope
 from emails.delivery.ports import Answer, AttemptKey, DoubtRule, ErrorClass, Receipt, TransportError
 from mailgrid.core import clock
+from workers.dialing import Dial
 from workers.transports.ses_bulk import BULK_PATH, bulk_entry, read_bulk_answers, send_bulk_email_body
 from workers.transports.ses_credentials import SesCredentials, ca_bundle_of, endpoint_of
 from workers.transports.ses_errors import json_object, read_answer
@@ -53,6 +54,7 @@ class SesTransport:
         endpoint_url: str | None = None,
         configuration_set: str = "",
         pool_size: int = 16,
+        dial: Dial | None = None,
     ) -> None:
         session = Session()
         self._region = region
@@ -67,7 +69,7 @@ class SesTransport:
             external_id=external_id,
         )
         endpoint = endpoint_url or endpoint_of(session, region)
-        self._wire = Wire(endpoint, size=pool_size, ca_bundle=ca_bundle_of(session))
+        self._wire = Wire(endpoint, size=pool_size, ca_bundle=ca_bundle_of(session), dial=dial)
 
     def plan(self, envelopes: Sequence[Envelope]) -> Sequence[Sequence[Envelope]]:
         """One SendBulkEmail each for those that may share it, a SendEmail for every other one."""

@@ -4,7 +4,7 @@ import ssl
 from dataclasses import dataclass, field
 from typing import Literal
 
-from emails.transports.hosts import is_listed
+from mailgrid.core.hosts import is_listed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

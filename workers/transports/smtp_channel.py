@@ -4,7 +4,7 @@ import socket
 import ssl
 import time
 
-from workers.transports.smtp_dialing import seconds_left
+from workers.dialing import seconds_left
 from workers.transports.smtp_replies import MAX_REPLY_BYTES, BadReply, Reply, read_line
 
 REPLY_TIMEOUT = 30.0  # seconds for a whole reply, however it drips

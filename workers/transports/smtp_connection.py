@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from emails.delivery.ports import Answer, ErrorClass, Receipt, TransportError
+from mailgrid.core.durations import scaled
 from workers.transports.smtp_account import SmtpAccount
 from workers.transports.smtp_errors import NotSent, lost_code, told
 from workers.transports.smtp_mail import Mail
@@ -18,12 +19,15 @@ from workers.transports.smtp_replies import BadReply, Reply, Stage, queue_id, re
 from workers.transports.smtp_verdict import Said, judge
 
 # A mail whose final dot would have less time for its answer is not begun: servers look through mail before they answer.
-ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = scaled(10)
 _BRIEF: Final = 5.0  # seconds for an answer that is about no mail
 _CLOSING: Final = 421
 
 TOO_LATE: Final = TransportError(
-    kind=ErrorClass.THROTTLED, code="deadline", message="The lease was nearly over before the mail was sent."
+    kind=ErrorClass.THROTTLED,
+    code="deadline",
+    message="The lease was nearly over before the mail was sent.",
+    ours=True,  # the server said nothing about its rate
 )
 
 

@@ -1,9 +1,11 @@
 """How a process holds its database connections is decided by its role and its URL."""
 
+from pathlib import Path
+
 import pytest
 
-from mailgrid.env import WrongSetting
-from mailgrid.settings.storage import SQLITE, database
+from mailgrid.env import WrongSetting, env
+from mailgrid.settings.storage import SQLITE, blob_store, database
 
 URL = "postgres://mailgrid:secret@db.internal:5433/mail"
 
@@ -61,3 +63,45 @@ def test_statements_are_prepared_unless_the_url_says_that_connections_are_shared
     assert database(URL)["OPTIONS"]["prepare_threshold"] == 2
     assert database(f"{URL}?prepare_threshold=0")["OPTIONS"]["prepare_threshold"] == 0
     assert database(f"{URL}?prepare_threshold=off")["OPTIONS"]["prepare_threshold"] is None
+
+
+def test_blobs_lie_in_a_folder_unless_a_bucket_is_named():
+    assert blob_store("")["BACKEND"] == "mailgrid.core.blobs_on_disk.DurableFileStorage"
+    assert blob_store("s3://mail-blobs/prod/eu?region=eu-west-1&endpoint_url=http://minio:9000") == {
+        "BACKEND": "mailgrid.core.blobs_in_s3.S3BlobStorage",
+        "OPTIONS": {
+            "bucket_name": "mail-blobs",
+            "location": "prod/eu",
+            "region_name": "eu-west-1",
+            "endpoint_url": "http://minio:9000",
+        },
+    }
+    assert blob_store("s3://mail-blobs")["OPTIONS"] == {"bucket_name": "mail-blobs", "location": ""}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mail-blobs",
+        "s3:",
+        "s3:///x",
+        "https://mail-blobs/x",
+        "s3://key:secret@mail-blobs",
+        "s3://b?acl=public",
+    ],
+)
+def test_another_store_of_blobs_is_refused_with_a_sentence(url):
+    with pytest.raises(WrongSetting, match="BLOB_STORE: expected s3://bucket/prefix"):
+        blob_store(url)
+
+
+def test_folders_of_attachments_belong_to_slugs(monkeypatch):
+    monkeypatch.setenv("ATTACHMENT_DIRECTORIES", "acme=/srv/acme, globex=/srv/g, acme=/srv/more")
+    assert env("ATTACHMENT_DIRECTORIES") == {
+        "acme": (Path("/srv/acme"), Path("/srv/more")),
+        "globex": (Path("/srv/g"),),
+    }
+    for wrong in ("/srv/acme", "acme=srv", "=/srv"):
+        monkeypatch.setenv("ATTACHMENT_DIRECTORIES", wrong)
+        with pytest.raises(WrongSetting, match="slug=/folder"):
+            env("ATTACHMENT_DIRECTORIES")

@@ -29,6 +29,7 @@ class Command(BaseCommand):
                 call_command("migrate", verbosity=0, interactive=False)
                 embedded.check_durability()
                 access = demo.prepare(settings.VAR_DIR / "demo.json", url=url)
+                call_command("installtemplates", verbosity=0)  # for tenants of earlier versions
                 embedded.run(
                     host=host, port=port, ready=lambda: self.stdout.write(demo.welcome(access, url=url))
                 )

@@ -32,6 +32,7 @@ FIRST = datetime(2026, 11, 1, tzinfo=UTC)
 def tenant(**limits: int | None) -> TenantFacts:
     return TenantFacts(
         id=uuid7(),
+        name="Acme",
         slug="acme",
         status=Tenant.Status.ACTIVE,
         paused=False,

@@ -98,7 +98,7 @@ def test_a_closed_tenant_does_not_change(acme: Tenant, verb: str) -> None:
 def test_each_tenant_has_its_own_chain(acme: Tenant, globex: Tenant) -> None:
     services.pause(tenant_id=acme.id, actor=SYSTEM, now=now())
     services.pause(tenant_id=globex.id, actor=SYSTEM, now=now())
-    assert trail(acme)[-1].seq == trail(globex)[-1].seq == 3
+    assert trail(acme)[-1].seq == trail(globex)[-1].seq == 4
 
 
 def test_a_tenant_made_by_a_command_is_audited_as_the_systems(db) -> None:
