@@ -86,6 +86,9 @@ def _answers(
                 by_transport[one.row.transport_id].append(made)
             case ContentGone():
                 unmade.append((one.row, made))
+            case OSError():  # the store of attachments and large bodies is away, and will be back
+                log.warning("emails.delivery.not_read", delivery=str(one.row.delivery_id), error=str(made))
+                unmade.append((one.row, _not_loaded(made)))
             case _:
                 log.error("emails.delivery.not_composed", delivery=str(one.row.delivery_id), exc_info=made)
                 unmade.append((one.row, _our_fault(made)))

@@ -10,7 +10,7 @@ from emails.delivery.ports import ErrorClass, TransportError
 from emails.messages import content as contents
 from emails.models import Attempt, Delivery, Message, Notification
 from emails.transports import breakers
-from mailgrid.core import metrics
+from mailgrid.core import blobs, metrics
 from mailgrid.core.bells import Priority
 from mailgrid.core.clock import now
 from templates import plaintext
@@ -56,6 +56,20 @@ def test_one_unreadable_content_does_not_hold_up_its_neighbours(send, work, monk
     monkeypatch.setattr(contents, "read", flaky)
     assert work.deliver(HIGH) == {"claimed": 2, "deferred": 1, "sent": 1}
     assert Message.across_tenants.get(pk=good).status == "sent"
+
+
+def test_mail_waits_for_a_store_that_is_away_and_is_not_blamed_for_it(send, work, monkeypatch):
+    """Longer than our own errors are forgiven."""
+    send(attachments=[{"filename": "a.txt", "content": "aGk="}])
+    at = now()
+    with monkeypatch.context() as away:
+        away.setattr(blobs, "get", fail)
+        for _ in range(5):
+            assert work.deliver(HIGH)["deferred"] == 1
+            at += timedelta(hours=1)
+            assert work.sweep(at=at)["due"] == 1
+    assert set(Attempt.objects.values_list("outcome", "error_class")) == {("deferred", "network")}
+    assert work.deliver(HIGH)["sent"] == 1
 
 
 def test_a_part_of_the_sweep_that_fails_does_not_stop_the_others(send, work, monkeypatch):
