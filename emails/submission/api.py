@@ -18,11 +18,13 @@ from emails.submission.body import (
     RescheduleBody,
     ScheduleBody,
     SendBody,
+    TrialBody,
 )
 from emails.submission.planning import Plan, plan
 from emails.submission.preflight import Preflight, preflight
 from emails.submission.request import InvalidFrom, SubmitRequest
 from emails.submission.services import Accepted, Submitted, store
+from emails.submission.trials import plan_trial
 from mailgrid.core.errors import FieldError, Invalid, MailgridError
 from mailgrid.core.ids import parse_uuid
 from mailgrid.core.vocabulary import Source, Status
@@ -187,6 +189,23 @@ class Email(Endpoint):
         return answer({"object": "email", "id": message.pk})
 
 
+class TryTemplate(SendEndpoint):
+    """A template sent to its author."""
+
+    scopes = {"POST": "emails:send"}
+    bodies = {"POST": TrialBody}
+
+    def post(self, request: Request, template: str) -> HttpResponse:
+        """Send the draft, or another version, to an address of your own."""
+        planned = plan_trial(
+            wanted=template,
+            trial=self.read(TrialBody).trial(),
+            caller=self.caller,
+            now=self.request_time,
+        )
+        return answer(_sent(store(planned, now=self.request_time)))
+
+
 class CancelEmail(Endpoint):
     """Stop an email that has not left."""
 
@@ -285,4 +304,5 @@ routes = [
     path("emails/<str:email_id>", Email.as_view()),
     path("emails/<str:email_id>/cancel", CancelEmail.as_view()),
     path("emails/<str:email_id>/retry", RetryEmail.as_view()),
+    path("templates/<str:template>/test", TryTemplate.as_view()),
 ]

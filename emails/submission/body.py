@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from emails.composition.headers import HeaderRefused, check_headers, check_text
 from emails.submission.attachments import MAX_READ, AttachmentBody, read_attachments
 from emails.submission.request import MAX_RECIPIENTS, InvalidFrom, SubmitRequest, TemplateChoice
+from emails.submission.trials import Trial
 from mailgrid.core.addresses import InvalidAddress, Mailbox, parse_mailbox
 from mailgrid.core.bells import Priority
 from mailgrid.core.errors import FieldError, Invalid
@@ -227,6 +228,29 @@ class SendBody(Body):
         except InvalidAddress as error:
             item = FieldError("from", "invalid_email", str(error))
             raise InvalidFrom(f"from: {error}", errors=[item]) from None
+
+
+class TrialBody(Body):
+    """Whom to send a template to, to look at it."""
+
+    to: AddressField
+    version: VersionField | None = None
+    test_data: Annotated[str, Field(min_length=1, max_length=100)] | None = None
+    variables: dict[str, Any] | None = None
+    from_: Annotated[AddressField | None, Field(alias="from")] = None
+    stream: Annotated[str, Field(min_length=1, max_length=63)] | None = None
+
+    def trial(self) -> Trial:
+        """The request as a value; raises `Invalid`."""
+        check_given(self.variables or {})
+        return Trial(
+            to=self.to,
+            version=self.version or "draft",
+            example=self.test_data,
+            variables=self.variables or {},
+            sender=self.from_,
+            stream=self.stream,
+        )
 
 
 class ScheduleBody(SendBody):

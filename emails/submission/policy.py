@@ -75,7 +75,7 @@ class Desk:
         lane = self._lane(request.stream)
         stream = lane.stream
         check_known(request.attachments, self.files)
-        wording = worded(request, test=self.caller.test)
+        wording = worded(request, drafts=self.caller.test or request.trial)
         sender = self._sender(request.sender or wording.sender, stream)
         priority = Priority(stream.priority if request.priority is None else request.priority)
         scheduled_at = self._scheduled_at(request)

@@ -57,8 +57,8 @@ class SubmitRequest:
 
     None means "not given": the stream's or tenant's value counts. `text` None is made from `html`; empty means no
     text part. With `variables` subject and bodies are expressions; a `template` has its own. `sensitive` mail is kept
-    as on a sensitive stream. Times are aware. `recipients` is (kind, mailbox) of everybody it is for, each address
-    once: To wins over Cc over Bcc.
+    as on a sensitive stream; a `trial` may be of a draft. Times are aware. `recipients` is (kind, mailbox) of
+    everybody it is for, each address once: To wins over Cc over Bcc.
     """
 
     sender: Mailbox | None
@@ -82,6 +82,7 @@ class SubmitRequest:
     track_opens: bool | None = None
     track_clicks: bool | None = None
     sensitive: bool = False
+    trial: bool = False
     source: Source = Source.API
     recipients: tuple[tuple[str, Mailbox], ...] = field(init=False)
 

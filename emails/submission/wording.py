@@ -39,13 +39,13 @@ class Wording:
     version: FixedVersion | None = None
 
 
-def worded(request: SubmitRequest, *, test: bool) -> Wording:
-    """The words of a request. Drafts may be sent in test mode only.
+def worded(request: SubmitRequest, *, drafts: bool) -> Wording:
+    """The words of a request; `drafts` says whether the draft of a template may be sent.
 
     Raises `Invalid` for a template that cannot be sent, `MissingField` without a subject, `TemplateRenderError`.
     """
     if request.template is not None:
-        return _from_template(request, request.template, test=test)
+        return _from_template(request, request.template, drafts=drafts)
     subject, html, text = request.subject, request.html, request.text
     if request.variables is not None:
         rendered = _rendered_inline(request, request.variables)
@@ -60,10 +60,10 @@ def _rendered_inline(request: SubmitRequest, variables: Mapping[str, Any]) -> Re
     return render(compiled(sources), variables, provided=PROVIDED_MARKS)
 
 
-def _from_template(request: SubmitRequest, choice: TemplateChoice, *, test: bool) -> Wording:
+def _from_template(request: SubmitRequest, choice: TemplateChoice, *, drafts: bool) -> Wording:
     try:
         if choice.version == DRAFT:
-            return _from_draft(request, choice, test=test)
+            return _from_draft(request, choice, drafts=drafts)
         number = choice.version if isinstance(choice.version, int) else None
         found = selectors.sendable(choice.wanted, number=number)
     except TemplateNotFound:
@@ -91,9 +91,9 @@ def _from_template(request: SubmitRequest, choice: TemplateChoice, *, test: bool
     )
 
 
-def _from_draft(request: SubmitRequest, choice: TemplateChoice, *, test: bool) -> Wording:
+def _from_draft(request: SubmitRequest, choice: TemplateChoice, *, drafts: bool) -> Wording:
     """A draft may change at any moment, so its words are kept."""
-    if not test:
+    if not drafts:
         raise Invalid.field("template.version", "invalid_choice", "A draft is sent with a test key only.")
     draft: Template = selectors.find(choice.wanted)
     rendered = render(_programs(draft), choice.variables, provided=PROVIDED_MARKS)

@@ -7,6 +7,7 @@ import pytest
 from emails.messages.versions import UNSUBSCRIBE_MARK
 from emails.models import CapturedMail, Message, MessageContent
 from templates.rendering import programs
+from tenants.members.models import Membership, User
 
 EMAILS = "/api/emails"
 TO = {"to": "ann@example.com"}
@@ -197,6 +198,27 @@ def test_what_cannot_be_sent_is_refused_and_stores_nothing(client, welcome, acme
     (error, *_) = answer.json()["errors"]
     assert (error["field"], error["code"]) == (field, code)
     assert Message.across_tenants.count() == 0
+
+
+def test_an_author_looks_at_the_draft_in_their_own_inbox(client, welcome, work):
+    """With a live key, too: with an example's values, and with others before them."""
+    ok(client.put("/api/templates/hello/test-data", {"test_data": {"ann": {"name": "Ann"}}}))
+    ok(client.patch("/api/templates/hello", {"html": "<h1>Draft {{name}} {{n}}</h1>"}))
+    trial = {"to": "author@acme.test", "test_data": "ann", "variables": {"n": 2}}
+    ok(client.post("/api/templates/hello/test", trial))
+    work.deliver()
+    assert the_captured().html == "<h1>Draft Ann 2</h1>"
+
+
+def test_a_member_may_look_too_and_strangers_may_not(client, welcome, acme):
+    trial = {"to": "mia@example.org", "variables": {"name": "Ann"}}
+    assert refusal(client.post("/api/templates/hello/test", trial)) == (422, "to", "forbidden_host")
+    person = User.objects.create(username="mia", email="mia@example.org")
+    Membership.across_tenants.create(tenant=acme.tenant, user=person)
+    ok(client.post("/api/templates/hello/test", {**trial, "version": 1}))
+    assert refusal(client.post("/api/templates/hello/test", {**trial, "test_data": "x"}))[1] == "test_data"
+    assert client.post("/api/templates/nowhere/test", trial).status_code == 404
+    assert Message.across_tenants.count() == 1
 
 
 def test_what_was_never_published_is_not_sent(client):
