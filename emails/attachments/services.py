@@ -19,6 +19,7 @@ from emails.attachments.models import PendingAttachment
 from emails.attachments.places import Place, below, read_place
 from emails.attachments.ports import Fetcher, NotFetched
 from emails.attachments.settling import Outcome, settle
+from emails.messages.content import ContentGone
 from mailgrid.core import bells, work
 from mailgrid.core.crypto import CannotDecrypt
 from mailgrid.core.errors import NotFound
@@ -72,8 +73,18 @@ def fetch_batch(*, fetcher: Fetcher, pool: Executor, clock: Callable[[], datetim
     outcomes = list(pool.map(partial(_fetched, fetcher), jobs))  # threads of the pool use no database
     done: Summary = Counter(dropped=len(claimed) - len(wanted))
     for row, outcome in zip(wanted, outcomes, strict=True):  # each in the transaction of its message
-        done[settle(row, outcome, now=clock(), random=random)] += 1
+        done[_settled(row, outcome, now=clock())] += 1
     return +done
+
+
+def _settled(row: PendingAttachment, outcome: Outcome, *, now: datetime) -> str:
+    """One message's trouble is not the others'. What can never be put together fails; what may yet is tried again."""
+    try:
+        return settle(row, outcome, now=now, random=random)
+    except ContentGone as error:
+        return settle(row, NotFetched("gone", str(error), for_good=True), now=now, random=random)
+    except OSError as error:
+        return settle(row, NotFetched("store", str(error), for_good=False), now=now, random=random)
 
 
 def _still_wanted(rows: Sequence[PendingAttachment]) -> list[PendingAttachment]:

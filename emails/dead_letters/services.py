@@ -30,7 +30,7 @@ from mailgrid.core.vocabulary import FailReason
 from tenants.audit.services import Actor, record
 from tenants.tenancy.models import Tenant
 
-CHUNK: Final = 500  # deliveries of one call
+CHUNK: Final = 5_000  # deliveries of one call: a page of messages with all their copies
 _NOTHING: Final = UUID(int=0)  # the id of no row and no key
 _GIVEN_UP: Final = "An operator gave it up."
 

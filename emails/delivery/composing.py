@@ -25,6 +25,7 @@ class Claimed:
 
 
 Composed = Envelope | ContentGone | Exception
+Files = dict[tuple[UUID, str, str], bytes]  # of one batch: tenant, blob and its key
 
 _mailbox = lru_cache(maxsize=1_024)(parse_mailbox)  # the same few senders over and over
 
@@ -32,29 +33,32 @@ _mailbox = lru_cache(maxsize=1_024)(parse_mailbox)  # the same few senders over 
 def compose_batch(batch: Sequence[Claimed]) -> list[Composed]:
     """An envelope for each claimed delivery, in order; where one cannot be made, the error in its place."""
     written = contents.load_written([claimed.row.message_id for claimed in batch])
-    return [_composed(claimed, written[claimed.row.message_id]) for claimed in batch]
+    files: Files = {}
+    return [_composed(claimed, written.get(claimed.row.message_id), files) for claimed in batch]
 
 
-def _composed(claimed: Claimed, written: Written) -> Composed:
+def _composed(claimed: Claimed, written: Written | None, files: Files) -> Composed:
+    if written is None:
+        return ContentGone("the message has no content")
     content = written.content
     if isinstance(content, Exception):
         return content
     failpoints.reach("compose", about=content.subject)
     try:
-        return _envelope(claimed, content, written)
+        return _envelope(claimed, content, written, files)
     except Exception as error:  # noqa: BLE001 - one delivery's defect must not take its neighbours along
         return error
 
 
-def _envelope(claimed: Claimed, content: Content, written: Written) -> Envelope:
-    envelope = _same_for_all(claimed, content, written)
+def _envelope(claimed: Claimed, content: Content, written: Written, files: Files) -> Envelope:
+    envelope = _same_for_all(claimed, content, written, files)
     if not content.copy:
         return envelope
     (recipient,) = claimed.recipients
     return own_copy(envelope, written, content, recipient)
 
 
-def _same_for_all(claimed: Claimed, content: Content, written: Written) -> Envelope:
+def _same_for_all(claimed: Claimed, content: Content, written: Written, files: Files) -> Envelope:
     row = claimed.row
     return Envelope(
         delivery_id=row.delivery_id,
@@ -72,7 +76,7 @@ def _same_for_all(claimed: Claimed, content: Content, written: Written) -> Envel
         html=content.html,
         text=content.text,
         headers=sendable(content.headers),
-        attachments=_attachments(content, row.tenant_id),
+        attachments=_attachments(content, row.tenant_id, files),
         configuration_set=row.configuration_set,
         sensitive=content.sealed,
         may_share=_may_share(row),
@@ -92,13 +96,17 @@ def _mailboxes(claimed: Claimed, kind: str) -> tuple[Mailbox, ...]:
     return tuple(Mailbox(address=r.address, name=r.name) for r in claimed.recipients if r.kind == kind)
 
 
-def _attachments(content: Content, tenant_id: UUID) -> tuple[Attachment, ...]:
+def _attachments(content: Content, tenant_id: UUID, files: Files) -> tuple[Attachment, ...]:
+    """Copies of one message, and mails with one stored file, share its bytes."""
+    for part in content.attachments:
+        if (key := (tenant_id, part.blob, part.key_id)) not in files:
+            files[key] = contents.read_attachment(part, tenant_id=tenant_id)
     return tuple(
         Attachment(
             filename=part.filename,
             content_type=part.content_type,
             content_id=part.content_id,
-            content=contents.read_attachment(part, tenant_id=tenant_id),
+            content=files[tenant_id, part.blob, part.key_id],
         )
         for part in content.attachments
     )

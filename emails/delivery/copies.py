@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from emails.composition.envelope import Envelope
 from emails.messages.content import Content, Written
@@ -40,15 +40,20 @@ def own_copy(envelope: Envelope, written: Written, content: Content, recipient: 
 
 
 def _html(html: str | None, wanted: CopyLinks, links: OwnLinks) -> str | None:
+    """The mark goes last: until then the copies of a message are one text, which is read once."""
     if html is None:
         return None
-    if wanted.marked:
-        html = _with_unsubscribe(html, links)
-    if not wanted.opens and not wanted.clicks:
-        return html
-    return outline(html or "").copy(
-        click=links.click if wanted.clicks else None, pixel=links.pixel() if wanted.opens else None
-    )
+    if wanted.opens or wanted.clicks:
+        html = outline(html).copy(
+            click=partial(_click, links) if wanted.clicks else None,
+            pixel=links.pixel() if wanted.opens else None,
+        )
+    return _with_unsubscribe(html, links) if wanted.marked else html
+
+
+def _click(links: OwnLinks, target: str) -> str | None:
+    """Nobody counts who leaves."""
+    return None if target.startswith(UNSUBSCRIBE_MARK) else links.click(target)
 
 
 def _with_unsubscribe(words: str | None, links: OwnLinks) -> str | None:

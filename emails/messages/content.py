@@ -221,7 +221,10 @@ def _worded(found: Mapping[UUID, Content | Exception]) -> Mapping[UUID, Content 
     versions = [one.version for one in found.values() if isinstance(one, Content) and one.version]
     if not versions:
         return found
-    programs = programs_for(versions)
+    try:
+        programs = programs_for(versions)
+    except Exception:  # noqa: BLE001 - each is tried by itself, so that one does not take the others along
+        programs = {}
     return {message_id: _with_words(one, programs) for message_id, one in found.items()}
 
 
@@ -229,7 +232,7 @@ def _with_words(content: Content | Exception, programs: Mapping[UUID, Programs])
     if isinstance(content, Exception) or content.version is None:
         return content
     try:
-        rendered = words(content.version, programs)
+        rendered = words(content.version, programs or programs_for([content.version]))
     except VersionGone as error:
         return ContentGone(str(error))
     except Exception as error:  # noqa: BLE001 - one message must not take its neighbours along

@@ -159,11 +159,11 @@ class MessageStoryAdmin(MessageLetterAdmin):
         *,
         letters: Callable[[HttpRequest, UUID], str | HttpResponse] | None = None,
     ) -> HttpResponse:
-        """Ask, then act on one message; `letters` is for its exhausted delivery, if it has one."""
+        """Ask, then act on one message; `letters` is for its exhausted deliveries, if it has any."""
 
         def work(row: Message, _answers: dict[str, Any]) -> str | HttpResponse:
             if letters and (exhausted := dead_letters.exhausted_of([row.pk])):
-                return letters(request, exhausted[0])
+                return [letters(request, one) for one in exhausted][-1]  # copies of a message, each by itself
             touched = act(action=action, message_ids=[row.pk], actor=actor_of(request), now=now())
             return (
                 f"{question.title}: done." if touched else f"{question.title}: nothing was in a state for it."

@@ -19,7 +19,7 @@ from mailgrid.core.bells import Priority, ring
 from mailgrid.core.vocabulary import Status
 from tenants.audit.services import Actor, record
 
-_CHUNK: Final = 500
+_CHUNK: Final = 5_000  # deliveries: a page of messages with all their copies
 _TENANTS_VERBS: Final = ("cancel", "hold", "release")
 
 

@@ -19,6 +19,8 @@ from emails.streams.selectors import NoTransport, StreamNotFound
 from emails.submission.attachments import check_known, known_files, sizes
 from emails.submission.request import Attached, InvalidFrom, SubmitRequest
 from emails.submission.wording import Wording, worded
+from emails.tracking.links import MAX_TARGET
+from emails.tracking.rewrite import MAX_LINKS
 from emails.transports.models import SANDBOX_ID, Transport
 from mailgrid.core.addresses import Mailbox, parse_mailbox
 from mailgrid.core.bells import Priority
@@ -77,6 +79,7 @@ class Desk:
         check_known(request.attachments, self.files)
         wording = worded(request, drafts=self.caller.test or request.trial)
         sender = self._sender(request.sender or wording.sender, stream)
+        copy = self._copy(request, wording, stream)
         priority = Priority(stream.priority if request.priority is None else request.priority)
         scheduled_at = self._scheduled_at(request)
         due_at = scheduled_at or self.now
@@ -93,8 +96,8 @@ class Desk:
             scheduled_at=scheduled_at,
             due_at=due_at,
             expires_at=self._expires_at(request, stream, priority, due_at),
-            size=_size(request, wording, sender, sizes(request.attachments, self.files)),
-            copy=self._copy(request, wording, stream),
+            size=_size(request, wording, sender, sizes(request.attachments, self.files), copy),
+            copy=copy,
         )
 
     def _lane(self, name: str | None) -> Lane:
@@ -167,7 +170,13 @@ def _optional(text: str | None) -> tuple[Mailbox, ...]:
     return (parse_mailbox(text),) if text else ()
 
 
-def _size(request: SubmitRequest, wording: Wording, sender: Mailbox, files: Sequence[tuple[str, int]]) -> int:
+def _size(
+    request: SubmitRequest,
+    wording: Wording,
+    sender: Mailbox,
+    files: Sequence[tuple[str, int]],
+    copy: CopyLinks,
+) -> int:
     size = estimate(
         mailboxes=(sender, *request.to, *request.cc, *request.reply_to),
         subject=wording.subject,
@@ -175,6 +184,16 @@ def _size(request: SubmitRequest, wording: Wording, sender: Mailbox, files: Sequ
         headers=request.headers,
         files=files,
     )
+    size += _links_of_a_copy(wording.html or "", copy)
     if size > MAX_MESSAGE_BYTES:
         raise Invalid("The finished mail would exceed 40 MB.", errors=())
     return size
+
+
+def _links_of_a_copy(html: str, copy: CopyLinks) -> int:
+    """The most that a copy's own links add, in bytes: each has a token, in which the target stands in base64."""
+    if not copy:
+        return 0
+    counted = min(html.lower().count("href"), MAX_LINKS) if copy.clicks else 0
+    targets = min(len(html.encode()), MAX_LINKS * MAX_TARGET) if counted else 0
+    return 1_000 + counted * 150 + targets * 4 // 3

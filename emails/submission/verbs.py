@@ -1,12 +1,12 @@
 """What a tenant may still do to an accepted message: cancel, reschedule, hold, release, send again."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from emails.attachments.selectors import places_of
 from emails.composition.envelope import Attachment
@@ -16,8 +16,9 @@ from emails.messages import content as contents
 from emails.messages.content import Content, ContentGone, StoredAttachment
 from emails.messages.lifecycle import RETRYABLE, WAITING, Input
 from emails.messages.models import Delivery, Message, Recipient
+from emails.messages.moves import Move
 from emails.messages.queue import passes
-from emails.messages.selectors import get_message, has_status, recipients_of
+from emails.messages.selectors import get_message, recipients_of
 from emails.submission.planning import Plan, plan
 from emails.submission.policy import MAX_AHEAD, PAST_IS_NOW
 from emails.submission.request import Attached, SubmitRequest, ToFetch
@@ -95,6 +96,8 @@ def plan_again(
     With `delivery_id` only to those of that delivery.
     """
     message = get_message(message_id)
+    if message.source == Source.VERIFICATION:
+        raise Conflict("A code is worth nothing twice: make another verification.")
     unsent = [
         one
         for one in recipients_of(message)
@@ -127,6 +130,9 @@ def _same_again(message: Message, recipients: Iterable[Recipient]) -> SubmitRequ
         text=content.text or "",
         headers=content.headers,
         attachments=_attachments_again(message, content.attachments),
+        track_opens=content.copy.opens,
+        track_clicks=content.copy.clicks,
+        sensitive=content.sealed,
         tags=message.tags,
         metadata=message.metadata,
         stream=str(message.stream_id),
@@ -159,9 +165,10 @@ def _attachments_again(message: Message, parts: Sequence[StoredAttachment]) -> t
 def act_on_many(*, action: str, messages: QuerySet[Message], now: datetime, limit: int) -> int:
     """Hold, release or cancel the open deliveries of up to `limit` messages, in chunks; how many messages matched."""
     act = {"cancel": _cancel, "hold": _hold, "release": _release}[action]
-    chosen = messages.filter(has_status(_ACTED_ON[action]))
+    own = Delivery.across_tenants.filter(message=OuterRef("pk"), state__in=_ACTED_ON[action])
     if action == "release":
-        chosen = chosen.filter(deliveries__hold_reason=HoldReason.MANUAL).distinct()
+        own = own.filter(hold_reason=HoldReason.MANUAL)
+    chosen = messages.filter(Exists(own))
     ids = list(chosen.order_by("pk").values_list("pk", flat=True)[:limit])
     for start in range(0, len(ids), _CHUNK):
         with transaction.atomic():
@@ -178,23 +185,30 @@ _ACTED_ON: dict[str, list[Any]] = {
 
 def _cancel(rows: QuerySet[Delivery], *, now: datetime) -> int:
     open_now = rows.filter(state__in=[*WAITING, Status.HELD])
-    moved = transitions.move(passes.moves(open_now, Input.CANCELED, limit=_CHUNK), now=now)
+    moved = _move_all(lambda: passes.moves(open_now, Input.CANCELED, limit=_CHUNK), now=now)
     claimed = rows.filter(state__in=[Status.SENDING, Status.IN_DOUBT]).update(cancel_requested=True)
     return moved + claimed
 
 
 def _hold(rows: QuerySet[Delivery], *, now: datetime) -> int:
     waiting = rows.filter(state__in=WAITING)
-    return transitions.move(
-        passes.moves(waiting, Input.HELD, limit=_CHUNK, reason=HoldReason.MANUAL), now=now
+    return _move_all(
+        lambda: passes.moves(waiting, Input.HELD, limit=_CHUNK, reason=HoldReason.MANUAL), now=now
     )
+
+
+def _move_all(step: Callable[[], list[Move]], *, now: datetime) -> int:
+    """Chunk after chunk until there is nothing to move: a message may have fifty deliveries."""
+    total = 0
+    while moved := transitions.move(step(), now=now):
+        total += moved
+    return total
 
 
 def _release(rows: QuerySet[Delivery], *, now: datetime) -> int:
     """Only what was held by hand: other reasons end by themselves or by an operator."""
     held = rows.filter(state=Status.HELD, hold_reason=HoldReason.MANUAL)
-    moves = passes.released(held, now=now, limit=_CHUNK)
-    transitions.move(moves, now=now)
+    moved = _move_all(lambda: passes.released(held, now=now, limit=_CHUNK), now=now)
     for priority in Priority:
         ring(priority.queue)
-    return len(moves)
+    return moved

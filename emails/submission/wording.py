@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from emails.messages.versions import PROVIDED_MARKS, FixedVersion
+from emails.composition.headers import HeaderRefused, check_text
+from emails.messages.versions import PROVIDED_MARKS, UNSUBSCRIBE_MARK, FixedVersion
 from emails.submission.request import SubmitRequest, TemplateChoice
 from mailgrid.core.addresses import Mailbox, parse_mailbox
 from mailgrid.core.errors import Invalid, MissingField
@@ -111,9 +112,15 @@ def _programs(draft: Written) -> Programs:
 
 
 def _needed(subject: str | None) -> str:
+    """A subject that may stand in a header: values may have brought in what a text of the request could not."""
     if subject is None:
         raise MissingField.field("subject", "missing_required_field", "This field is required.")
-    return subject
+    if UNSUBSCRIBE_MARK in subject:
+        raise Invalid.field("subject", "invalid_choice", "An unsubscribe link has no place in a subject.")
+    try:
+        return check_text("subject", subject)
+    except HeaderRefused as error:
+        raise Invalid.field("subject", error.code, str(error)) from None
 
 
 def _mailbox(text: str | None) -> Mailbox | None:

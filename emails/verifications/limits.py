@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from emails.verifications.models import Verification
-from mailgrid.core.ratelimit import limiter
+from mailgrid.core.ratelimit import Bucket, limiter
 from tenants.quotas.services import RateLimited
 from tenants.tenancy.settings import Limits
 
@@ -18,7 +18,6 @@ _SECONDS = HOUR.total_seconds()
 
 def take_turn(*, tenant_id: UUID, test: bool, limits: Limits, address_hash: str, now: datetime) -> None:
     """Count one verification; raises `RateLimited`. An address is counted over all tenants, each mode by itself."""
-    _take(f"verifications:{address_hash}:{test}", PER_ADDRESS, "This address has had")
     recent = Verification.across_tenants.filter(
         address_hash=address_hash, test=test, created_at__gt=now - HOUR
     )
@@ -28,12 +27,27 @@ def take_turn(*, tenant_id: UUID, test: bool, limits: Limits, address_hash: str,
             f"This address has had {PER_ADDRESS} verifications within an hour.",
             retry_after=max(1.0, (made[0] + HOUR - now).total_seconds()),
         )
-    _take(f"verifications:{tenant_id}:{test}", limits.verifications_per_hour, "This tenant has made")
+    buckets = _buckets(tenant_id=tenant_id, test=test, limits=limits, address_hash=address_hash)
+    for place, (bucket, who) in enumerate(buckets):
+        grant = limiter().take(bucket.name, tokens=1, rate=bucket.rate, burst=bucket.burst)
+        if not grant.granted:
+            limiter().give_back([taken for taken, _ in buckets[:place]], tokens=1)
+            raise RateLimited(
+                f"{who} {bucket.burst:,.0f} verifications within an hour.",
+                retry_after=max(1.0, grant.retry_after),
+            )
 
 
-def _take(name: str, per_hour: int, who: str) -> None:
-    grant = limiter().take(name, tokens=1, rate=per_hour / _SECONDS, burst=per_hour)
-    if not grant.granted:
-        raise RateLimited(
-            f"{who} {per_hour:,} verifications within an hour.", retry_after=max(1.0, grant.retry_after)
-        )
+def give_back(*, tenant_id: UUID, test: bool, limits: Limits, address_hash: str) -> None:
+    """The turn was not used after all: no mail goes out."""
+    buckets = _buckets(tenant_id=tenant_id, test=test, limits=limits, address_hash=address_hash)
+    limiter().give_back([bucket for bucket, _ in buckets], tokens=1)
+
+
+def _buckets(*, tenant_id: UUID, test: bool, limits: Limits, address_hash: str) -> list[tuple[Bucket, str]]:
+    """The tenant's first: one that is past its own limit uses up nobody's address."""
+    named = (
+        (f"verifications:{tenant_id}:{test}", limits.verifications_per_hour, "This tenant has made"),
+        (f"verifications:{address_hash}:{test}", PER_ADDRESS, "This address has had"),
+    )
+    return [(Bucket(name, rate=count / _SECONDS, burst=count), who) for name, count, who in named]

@@ -1,6 +1,6 @@
 """`/v/<token>`: the page behind a magic link. GET changes nothing, as scanners follow links; POST approves, once."""
 
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -13,7 +13,6 @@ from emails.verifications.models import Verification
 from emails.verifications.selectors import find_link, state_of
 from emails.verifications.services import approve_link
 from mailgrid.core.clock import now
-from mailgrid.core.crypto import keyed_hash
 from mailgrid.core.ratelimit import limiter
 from mailgrid.http.public import public_page
 
@@ -28,15 +27,16 @@ class MagicLink(View):
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         """A page with a button."""
-        row = find_link(token) if _may_look(token) else None
-        if row is None or state_of(row, now=now()) != Verification.Status.PENDING:
+        row = find_link(token)
+        if row is None or not _may_look(row) or state_of(row, now=now()) != Verification.Status.PENDING:
             return _does_not_work(request)
         targets = [_origin(row.redirect_url)] if row.redirect_url else []
         return public_page(request, "link.html", {"tenant": row.tenant.name}, form_targets=targets)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         """Approve, and lead to where the tenant wanted people to come back to."""
-        row = approve_link(token, now=now()) if _may_look(token) else None
+        found = find_link(token)
+        row = approve_link(token, now=now()) if found and _may_look(found) else None
         if row is None:
             return _does_not_work(request)
         if not row.redirect_url:
@@ -46,8 +46,8 @@ class MagicLink(View):
         return response
 
 
-def _may_look(token: str) -> bool:
-    name = f"verification-link:{keyed_hash(token)}"
+def _may_look(row: Verification) -> bool:
+    name = f"verification-link:{row.pk}"
     return bool(limiter().take(name, tokens=1, rate=PER_MINUTE / 60, burst=PER_MINUTE).granted)
 
 
@@ -61,9 +61,10 @@ def _origin(url: str) -> str:
 
 
 def _with_id(url: str, verification_id: UUID) -> str:
+    """What the tenant wrote stays as it is written."""
     parts = urlsplit(url)
-    query = [*parse_qsl(parts.query, keep_blank_values=True), ("verification", str(verification_id))]
-    return urlunsplit(parts._replace(query=urlencode(query)))
+    query = f"{parts.query}&" if parts.query else ""
+    return urlunsplit(parts._replace(query=f"{query}verification={verification_id}"))
 
 
 routes = [path("v/<str:token>", MagicLink.as_view(), name="magic-link")]

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from emails.verifications.models import Verification
-from emails.verifications.secrets import hash_of_token
+from emails.verifications.secrets import MAX_TRIES, hash_of_token
 from mailgrid.core.errors import NotFound
 from mailgrid.core.ids import parse_uuid
 from mailgrid.core.vocabulary import Status as MailStatus
@@ -46,6 +46,6 @@ def state_of(row: Verification, *, now: datetime) -> Verification.Status:
         return State(row.status)
     if row.expires_at <= now:
         return State.EXPIRED
-    if row.message is not None and row.message.status in UNSENT:
+    if row.tries >= MAX_TRIES or (row.message is not None and row.message.status in UNSENT):
         return State.FAILED
     return State.PENDING

@@ -84,13 +84,13 @@ def create(prepared: Prepared, *, now: datetime) -> Verification:
     Raises `RateLimited`, and what a send raises; nothing is stored then.
     """
     row, tenant = prepared.row, prepared.planned.desk.tenant
-    limits.take_turn(
-        tenant_id=row.tenant_id,
-        test=row.test,
-        limits=tenant.limits,
-        address_hash=row.address_hash,
-        now=now,
-    )
+    turn: dict[str, Any] = {
+        "tenant_id": row.tenant_id,
+        "test": row.test,
+        "limits": tenant.limits,
+        "address_hash": row.address_hash,
+    }
+    limits.take_turn(**turn, now=now)
     try:
         with transaction.atomic():
             _cancel_pending(row, now=now)
@@ -98,7 +98,11 @@ def create(prepared: Prepared, *, now: datetime) -> Verification:
             row.message_id = accepted.id
             row.save(force_insert=True)
     except IntegrityError:
+        limits.give_back(**turn)
         raise Conflict("Another verification of this address is being made right now.") from None
+    except BaseException:
+        limits.give_back(**turn)
+        raise
     return row
 
 
@@ -125,7 +129,7 @@ def check_code(*, verification_id: str, code: str | None, now: datetime) -> Veri
 def approve_link(token: str, *, now: datetime) -> Verification | None:
     """Approve by a link's button, once; None for a token that is unknown, used, expired or canceled."""
     row = find_link(token)
-    if row is None or row.expires_at <= now:
+    if row is None or state_of(row, now=now) != State.PENDING:
         return None
     return row if _decide(row, State.APPROVED) else None
 
@@ -160,10 +164,10 @@ def _cancel_pending(row: Verification, *, now: datetime) -> None:
         channel=row.channel,
         status=State.PENDING,
     )
-    messages: list[UUID | None] = list(pending.values_list("message_id", flat=True))
-    pending.update(status=State.CANCELED)
+    found = dict(pending.values_list("pk", "message_id"))
+    Verification.across_tenants.filter(pk__in=found).update(status=State.CANCELED)
     with in_scope(row.tenant_id, test=row.test):
-        for message_id in messages:
+        for message_id in found.values():
             _cancel_mail(message_id, now=now)
 
 

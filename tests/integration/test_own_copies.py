@@ -1,15 +1,20 @@
 """Mail whose links name their reader: everybody gets a copy of their own, and sees in To and Cc whom it was for."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from email import message_from_bytes
 from email.message import Message as Parsed
 from typing import Any
+from uuid import UUID
 
 import pytest
 
+from emails.messages import content as contents
 from emails.messages.models import Delivery, Recipient
 from emails.models import Message
+from emails.submission import verbs
+from mailgrid.core.clock import now
 from tests.conftest import Actor, Api
 from tests.fakes.smtp import FakeSmtp
 from tests.journeys.tracked import Visitor
@@ -120,6 +125,74 @@ def test_who_is_suppressed_gets_no_copy(client, acme, work, server):
     assert set(copies(server)) == {"ann@example.com", "cid@example.com", "dan@example.com"}
     states = Delivery.across_tenants.filter(message_id=sent).order_by("pk").values_list("state", flat=True)
     assert list(states) == ["sent", "suppressed", "sent", "sent"]
+
+
+def test_a_verb_reaches_every_copy(client, acme, work):
+    """Many messages, more copies than one step moves."""
+    sent = [send(client, acme, stream="marketing", scheduled_at="in 1 hour") for _ in range(3)]
+    verbs_step = 5
+
+    def act(action: str) -> dict[str, int]:
+        answer = client.post("/api/emails/bulk", {"action": action, "filter": {"stream": "marketing"}})
+        assert answer.json()["matched"] == 3, answer.content
+        rows = Delivery.across_tenants.filter(message_id__in=sent).values_list("state", flat=True)
+        return dict(Counter(rows))
+
+    with pytest.MonkeyPatch.context() as small:
+        small.setattr(verbs, "_CHUNK", verbs_step)
+        assert act("hold") == {"held": 12}
+        assert act("release") == {"scheduled": 12}
+        assert act("cancel") == {"canceled": 12}
+
+
+def test_copies_that_wait_are_held_while_another_one_is_sent(client, acme):
+    sent = send(client, acme, stream="marketing")
+    first = Delivery.across_tenants.filter(message_id=sent).order_by("pk").first()
+    Delivery.across_tenants.filter(pk=first.pk).update(state="in_doubt")
+    Message.across_tenants.filter(pk=sent).update(status="in_doubt")
+    answer = client.post("/api/emails/bulk", {"action": "hold", "filter": {"stream": "marketing"}})
+    assert answer.json()["matched"] == 1
+    states = Delivery.across_tenants.filter(message_id=sent).order_by("pk").values_list("state", flat=True)
+    assert list(states) == ["in_doubt", "held", "held", "held"]
+
+
+def test_a_retry_tracks_as_the_first_try_did(client, acme, work, server):
+    assert client.patch("/api/streams/transactional", {"track_clicks": True}).status_code == 200
+    sent = send(client, acme, to="ann@example.com", cc=None, bcc=None, track_clicks=False)
+    Delivery.across_tenants.filter(message_id=sent).update(expires_at=now())
+    work.sweep()
+    assert client.post(f"/api/emails/{sent}/retry").status_code == 200
+    work.everything()
+    assert "/t/c/" not in html_of(copies(server)["ann@example.com"])
+
+
+def test_a_retry_of_sensitive_mail_is_sensitive(client, acme, work):
+    assert client.patch("/api/streams/transactional", {"sensitive": True}).status_code == 200
+    sent = send(client, acme, to="ann@example.com", cc=None, bcc=None)
+    assert client.patch("/api/streams/transactional", {"sensitive": False}).status_code == 200
+    Delivery.across_tenants.filter(message_id=sent).update(expires_at=now())
+    work.sweep()
+    again = client.post(f"/api/emails/{sent}/retry").json()["id"]
+    assert contents.is_sealed(UUID(again))
+
+
+def test_what_a_value_brings_into_a_subject_is_looked_at_too(client, acme):
+    mail = {"from": acme.sender, "to": "ann@example.com", "subject": "Hi {{n}}", "text": "x"}
+    for value in ("=?utf-8?q?a=0D=0ABcc:_x?=", "{{unsubscribe_url}}"):
+        subject = "Hi {{n}}" if value.startswith("=") else value
+        answer = client.post("/api/emails", {**mail, "subject": subject, "variables": {"n": value}})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "subject"), answer.content
+    assert Message.across_tenants.count() == 0
+
+
+def test_the_size_counts_what_links_become(client, acme):
+    links = "".join(f'<a href="https://acme.test/{n}">x</a>' for n in range(1_000))
+    mail = {"from": acme.sender, "to": "ann@example.com", "subject": "x", "html": links}
+    plain, tracked = (
+        client.post("/api/emails/preflight", {**mail, "track_clicks": wish}).json()["size"]
+        for wish in (False, True)
+    )
+    assert tracked - plain > 1_000 * 150
 
 
 def test_without_links_of_their_own_all_share_one_mail(client, acme, work, server):

@@ -151,7 +151,9 @@ def test_somebody_opens_a_mail_in_a_browser_and_clicks(mailgrid: LiveMailgrid) -
     time.sleep(2.5)  # who comes sooner is taken for a scanner
     (copy,) = [one for one in mailgrid.journal(accepted["id"]) if one.recipients == ["browser@example.com"]]
     with webpage() as page:
-        page.set_extra_http_headers({"User-Agent": FIREFOX})  # a browser without a window says that it is a robot
+        page.set_extra_http_headers(
+            {"User-Agent": FIREFOX}
+        )  # a browser without a window says that it is a robot
         page.set_content(copy.html or "")
         page.wait_for_function("document.images[0].complete && document.images[0].naturalWidth === 1")
         page.click("a")

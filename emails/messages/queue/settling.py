@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
+from django.db import connection
+
 from emails.messages.lifecycle import PRECEDENCE, RANKS, TERMINAL
 from emails.messages.models import Attempt, Delivery, Message, Recipient
 from emails.messages.moves import AttemptOutcome, Move, Split
@@ -221,6 +223,7 @@ def project_messages(provider_ids: dict[UUID, str]) -> None:
     """The same by message id; an empty provider id leaves the stored one."""
     if not provider_ids:
         return
+    _lock_messages(provider_ids)
     columns = {"id": "id", "provider_id": "provider_message_id"}
     rows = sorted(provider_ids.items(), key=lambda item: item[0].int)
     table, parameters = values_table("v", Message, columns, rows)
@@ -230,6 +233,16 @@ def project_messages(provider_ids: dict[UUID, str]) -> None:
             FROM v WHERE emails_message.id = v.id""",
         parameters,
     )
+
+
+def _lock_messages(ids: Iterable[UUID]) -> None:
+    """Copies of one message settle side by side: whoever comes second must see what the first one wrote.
+
+    An UPDATE that waited for the row would still ask its subquery in the snapshot from before. SQLite has one writer.
+    """
+    if connection.vendor != "sqlite":
+        these, values = any_of("id", Message, "id", ids)
+        run(f"SELECT id FROM emails_message WHERE {these} ORDER BY id FOR NO KEY UPDATE", values)
 
 
 def suppress_recipients(reasons: dict[UUID, str], *, now: datetime) -> None:
