@@ -34,6 +34,23 @@ TIME_SCALE: Final = 30
 
 _PATIENCE: Final = 30.0
 
+# By name: not every one of them is tied to its message by a constraint.
+_OF_MAIL: Final = (
+    "emails_message",
+    "emails_messagecontent",
+    "emails_delivery",
+    "emails_recipient",
+    "emails_attempt",
+    "emails_pendingattachment",
+    "emails_disposition",
+    "emails_event",
+    "emails_notification",
+    "emails_capturedmail",
+    "emails_suppression",
+    "emails_verification",
+    "emails_breaker",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
@@ -303,8 +320,7 @@ class ChaosFleet(LiveFleet):
 
     def forget_mail(self) -> None:
         """Empty every table that mail leaves its traces in; tenants, keys, streams and accounts stay."""
-        tables = "emails_message, emails_notification, emails_event, emails_suppression, emails_breaker"
-        wait_until(lambda: self._truncated(f"TRUNCATE {tables} CASCADE"))
+        wait_until(lambda: self._truncated(f"TRUNCATE {', '.join(_OF_MAIL)} CASCADE"))
 
     def _truncated(self, statement: str) -> bool:
         with psycopg.connect(self.database_url, autocommit=True) as connection:

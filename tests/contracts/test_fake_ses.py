@@ -34,7 +34,7 @@ from tests.fakes.ses.http1 import Request
 from tests.fakes.ses.refusals import Refusal
 from tests.fakes.ses.signatures import check_signature
 
-READ_TIMEOUT = 0.3  # seconds; the fake hangs for longer
+READ_TIMEOUT = 0.6  # seconds; the fake hangs for longer
 
 SIMPLE = {"Simple": {"Subject": {"Data": "Hello"}, "Body": {"Text": {"Data": "Good morning"}}}}
 

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from emails.messages.models import Delivery, Message, Recipient
 from emails.messages.queue.settling import project_messages
 
-pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.services, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
 
 
 def test_whoever_comes_second_sees_what_the_first_one_wrote(acme, api, mail):

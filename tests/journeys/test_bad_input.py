@@ -307,7 +307,7 @@ def test_a_body_that_is_no_object(refuse, body):
 @pytest.mark.parametrize("body", [b"", b"  ", b"{}"], ids=["empty", "spaces", "object"])
 def test_an_empty_body_lacks_what_is_required(refuse, body):
     missing = "missing_required_field"
-    refuse((422, missing), body, ("to", missing), ("subject", missing))
+    refuse((422, missing), body, ("to", missing))
 
 
 @pytest.mark.parametrize("field", ["to", "subject"])
@@ -378,8 +378,7 @@ def test_what_no_table_lists_is_unknown(refuse, mail, unknown):
     [
         ({"tags": [{"name": "a", "id": "x", "tenant_id": 1}]}, "tags[0].tenant_id"),
         ({"attachments": [{"filename": "a.txt", "content": "", "state": 1}]}, "attachments[0].state"),
-        ({"template": {"id": "welcome"}}, "template"),
-        ({"variables": {}}, "variables"),
+        ({"template": {"id": "welcome", "state": 1}}, "template.state"),
         ({"topic_id": UNKNOWN_ID}, "topic_id"),
     ],
 )
@@ -741,8 +740,7 @@ BAD_FILES = {
 @pytest.mark.parametrize("part", BAD_FILES.values(), ids=BAD_FILES)
 def test_a_file_that_is_not_sent(refuse, mail, part):
     file = {"filename": "a.txt", "content": "YQ==", **part}
-    expected = INVALID if file["content"] is None else REFUSED_ATTACHMENT
-    body = refuse(expected, {**mail, "attachments": [{"filename": "b.txt", "content": ""}, file]})
+    body = refuse(REFUSED_ATTACHMENT, {**mail, "attachments": [{"filename": "b.txt", "content": ""}, file]})
     assert body["errors"][0]["field"].startswith("attachments[1]")
 
 
@@ -750,8 +748,7 @@ def test_a_file_that_is_not_sent(refuse, mail, part):
 def test_a_file_lacks_something(refuse, mail, field):
     file = {"filename": "a.txt", "content": "YQ=="}
     del file[field]
-    missing = "missing_required_field"
-    refuse((422, missing), {**mail, "attachments": [file]}, (f"attachments[0].{field}", missing))
+    refuse(REFUSED_ATTACHMENT, {**mail, "attachments": [file]}, ("attachments[0]", "invalid_attachment"))
 
 
 def test_too_many_files(refuse, mail):
@@ -911,7 +908,7 @@ def test_a_strict_batch_with_one_wrong_item_stores_nothing(refuse, mail):
         blamed = {(item["field"], item["code"]) for item in body["errors"]}
         assert {
             ("[1].to[1]", "invalid_email"),
-            ("[3].subject", "missing_required_field"),
+            ("[3]", "invalid_type"),
             ("[7].tenant_id", "unknown_field"),
             ("[8].attachments[0]", "invalid_attachment"),
             ("[9].stream", "not_found"),

@@ -655,7 +655,7 @@ def test_a_path_with_a_nul_is_404(client):
     refused(client.get("/api/templates/a%00b"), 404, "not_found")
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_two_that_publish_at_once_make_two_versions_or_one_conflict(api, acme):
     api(acme).post("/api/templates", {**WELCOME, "variables": []})
     answers = []

@@ -120,7 +120,7 @@ def test_the_fifth_wrong_code_ends_it(client, drawn):
     assert ok(check(client, made, drawn[0]))["status"] == "failed"
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_whoever_guesses_side_by_side_has_five_tries_in_all(client, drawn):
     made = ask(client)
     start = threading.Barrier(8)
