@@ -72,7 +72,7 @@ class TemplateAdmin(ConsoleAdmin):
 
 def _look(row: Template, asked: Any) -> dict[str, Any]:
     """The page's facts, with the content and test data that were chosen; what cannot be shown is said."""
-    sets = list(row.test_data)
+    sets = sorted(row.test_data)  # PostgreSQL keeps no order of a JSON object
     chosen = asked.get("data") if asked.get("data") in row.test_data else next(iter(sets), "")
     version = asked.get("version") or DRAFT
     versions = TemplateVersion.across_tenants.filter(template=row).order_by("-number")

@@ -98,7 +98,7 @@ def _longer(value):
 
 def test_the_page_shows_a_template_in_two_widths_with_its_test_data(console, acme):
     template = Template.across_tenants.get(tenant=acme.tenant, name="receipt")
-    answer = console.get(page(template))
+    answer = console.get(page(template), {"data": "two items"})
     text = answer.content.decode()
     assert answer.status_code == 200
     assert answer["Content-Security-Policy"] == POLICY
