@@ -129,6 +129,7 @@ def test_a_sending_key_reaches_what_sends_and_nothing_else(acme, api):
         ("PATCH", "emails/<str:email_id>"),
         ("POST", "emails/<str:email_id>/cancel"),
         ("POST", "emails/<str:email_id>/retry"),
+        ("POST", "templates/<str:template>/test"),
     }
     assert all(VIEWS[f"api/{route}"].scopes["GET"] == ANY_KEY for method, route in reached if method == "GET")
 
@@ -213,6 +214,9 @@ BODIES: dict[tuple[str, str], Any] = {
     ("PATCH", "transports"): {"per_minute": 1},
     ("PATCH", "api-keys"): {"name": "mine now"},
 }
+OF_VERBS: dict[tuple[str, str], Any] = {
+    ("POST", "api/templates/<str:template>/test"): {"to": "ann@acme.test"},
+}
 # Explaining an address says what this tenant knows of it: any address may be asked for.
 ANSWERS = {("GET", "api/suppressions/<str:entry>/explain")}
 
@@ -231,7 +235,8 @@ def test_another_tenants_objects_are_404_on_every_route_and_nothing_happens(acme
     for route, method in named:
         family = route.split("/")[1]
         for value in theirs[family]:
-            body = BODIES.get((method, family)) if "/" not in route.split(">")[-1] else None
+            is_verb = "/" in route.split(">")[-1]
+            body = OF_VERBS.get((method, route)) if is_verb else BODIES.get((method, family))
             answer = client.send(method, path(route, value), body)
             if (method, route) in ANSWERS:
                 assert b"blocked" not in answer.content or "@" in value
