@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.ses import FakeSes
+from tests.live import wait_until
 from tests.live_fleet import LiveFleet
 
 UNLIMITED = {"requests_per_minute": 1_000_000, "recipients_per_minute": 10_000_000}
@@ -38,6 +39,8 @@ def connect(fleet: LiveFleet, ses: FakeSes) -> None:
         code, answer = fleet.call("PATCH", f"/api/streams/{stream['id']}", {"transport": "main"})
         assert code == 200, answer
     ses.subscribe(made["hook_url"].replace(made["hook_url"].partition("/hooks/")[0], fleet.url))
+    # What is published before a worker has confirmed the subscription is lost, as at SNS.
+    wait_until(lambda: ses.counters().get("subscriptions.confirmed"))
 
 
 @pytest.fixture(scope="module")
