@@ -59,4 +59,7 @@ def sending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sending]:
         LiveFleet(directory, UNSAFE_HOSTS="127.0.0.1", FAKE_SNS_IDENTITY=identity) as fleet,
     ):
         connect(fleet, ses)
+        ses.events(
+            retry_ms=5_000
+        )  # three times, as SNS does: web is away for longer than a moment when it is restarted
         yield Sending(fleet, ses)
